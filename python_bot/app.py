@@ -1,0 +1,246 @@
+"""`create_app()`: one instance put together. Stores, clients and threads are built here and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from . import __version__, jobs
+from .archive import SqliteArchive
+from .bitrix.client import BitrixClient
+from .bitrix.ensure import Wish
+from .bitrix.hosts import HostPolicy
+from .bitrix.pace import Pace
+from .bitrix.tokens import Authorizer, TokenStore
+from .bitrix.transport import Transport
+from .db import Storage
+from .errors import StorageError
+from .fetcher import Fetcher
+from .intake import Intake, confirm_job, ensure_job
+from .logs import close_log, open_log
+from .metrics import Labels, Metrics
+from .outbox import SqliteOutbox
+from .settings import Settings
+from .web import errors, hooks, monitoring
+from .web.access import Access
+from .web.api import admin as admin_api
+from .web.api import archive as archive_api
+from .web.door import MAX_BODY_BYTES, Door
+from .web.oauth import OAuthReturn
+from .web.prefix import AcceptPrefix
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+class Instance:
+    """Everything of one instance that lives in this process. `start()` begins to work, `close()` ends it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        home = settings.home
+        self._log_handler = open_log(
+            home / "bot.log",
+            settings.log_level,
+            settings.instance,
+            (settings.api_secret_token, settings.client_secret),
+        )
+        self.storage = Storage(home / "dialogs.db")
+        self.archive = SqliteArchive(self.storage)
+        self.outbox = SqliteOutbox(self.storage)
+        self.tokens = TokenStore(home)
+        self.policy = HostPolicy(settings.portal, settings.oauth_url)
+        self.transport = Transport()
+        self.pace = Pace()
+        self.authorizer = Authorizer(
+            self.tokens, self.transport, self.policy, settings.client_id, settings.client_secret
+        )
+        self.client = BitrixClient(self.transport, self.authorizer, self.pace, observe=self._observe_call)
+        self.intake = Intake(
+            self.storage,
+            self.archive,
+            self.outbox,
+            lambda kinds: self.worker.wake(kinds),
+            describe_chats=settings.event_mode == "fetch",
+        )
+        self.parts = jobs.Parts(
+            storage=self.storage,
+            archive=self.archive,
+            client=self.client,
+            tokens=self.tokens,
+            intake=self.intake,
+            client_id=settings.client_id,
+            handover=settings.handover,
+            wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
+            metrics=self.metrics,
+        )
+        self.worker = Worker(
+            home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
+        )
+        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
+        self.fetcher = (
+            Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
+        )
+        self.started_at = time.time()
+
+    def start(self) -> None:
+        """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
+        self.storage.open()
+        self.authorizer.forget_failure()
+        if self.tokens.candidates():
+            self.intake.queue(confirm_job(""))
+        stored = self.tokens.current()
+        if stored is not None and stored.works:
+            self.intake.queue(ensure_job(""))
+        self.worker.start()
+        if self.fetcher is not None:
+            self.fetcher.start()
+        log.info("started release %s, mode %s", __version__, self.settings.event_mode)
+
+    def close(self) -> None:
+        if self.fetcher is not None:
+            self.fetcher.stop()
+        self.worker.stop()
+        self.storage.close()
+        self.transport.close()
+        close_log(self._log_handler)
+
+    # --- the runtime switch
+
+    def is_enabled(self) -> bool:
+        return not os.path.exists(self._disabled_flag)  # noqa: PTH110  # looked at before every job
+
+    @property
+    def _disabled_flag(self) -> Path:
+        return self.settings.home / "DISABLED"
+
+    def switch(self, on: bool) -> None:
+        flag, other = ("ENABLED", "DISABLED") if on else ("DISABLED", "ENABLED")
+        (self.settings.home / flag).touch()
+        with suppress(FileNotFoundError):
+            (self.settings.home / other).unlink()
+        log.warning("%s by the administration", "enabled" if on else "disabled: events are archived, no call leaves")
+        self.worker.wake_all()
+
+    def _may_fetch(self) -> bool:
+        stored = self.tokens.current()
+        return self.is_enabled() and self.worker.may_work() and stored is not None and stored.works
+
+    # --- what the administration and the monitoring see
+
+    def reinit_db(self) -> str:
+        """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
+        copy = self.storage.start_afresh(("outbox", "facts"))
+        log.warning("a fresh archive was started; the former one is kept as %s", copy)
+        return copy
+
+    def status(self) -> dict[str, Any]:
+        stored = self.tokens.current()
+        depth = self.outbox.depth()
+        last = self.door.last_event_at
+        return {
+            "instance": self.settings.instance,
+            "version": __version__,
+            "enabled": self.is_enabled(),
+            "event_mode": self.settings.event_mode,
+            "handler_url": self.settings.public_url,
+            "installed": stored is not None and stored.works,
+            "authorization_problem": (stored.dead or None) if stored else "not installed yet",
+            "portal": self.archive.fact("portal"),
+            "inbound_test": self.archive.fact("inbound"),
+            "last_event_at": _iso(last) if last else None,
+            "started_at": _iso(self.started_at),
+            "archive": self.archive.counts(),
+            "outbox": {"waiting": depth.waiting, "buried": depth.buried},
+        }
+
+    def readiness(self) -> dict[str, str]:
+        problems: dict[str, str] = {}
+        try:
+            self.storage.write(lambda tx: self.archive.set_fact(tx, "ready", int(time.time())), timeout_s=5.0)
+        except StorageError as error:
+            problems["database"] = f"{error}; {error.next_step}".rstrip("; ")
+        if not self.worker.is_alive:
+            problems["worker"] = "the worker is not alive; restart the instance"
+        if self.fetcher is not None and not self.fetcher.is_alive():
+            problems["fetcher"] = "the fetcher is not alive; restart the instance"
+        return problems
+
+    def metrics_text(self) -> str:
+        depth = self.outbox.depth()
+        counts = self.archive.counts()
+        stored = self.tokens.current()
+        now = time.time()
+        waiting: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.waiting.items()}
+        buried: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.buried.items()}
+        events: dict[Labels, float] = {
+            (("event", event), ("outcome", outcome)): n for (event, outcome), n in list(self.intake.counts.items())
+        }
+        gauges: dict[str, float | dict[Labels, float]] = {
+            "events": events,
+            "outbox_waiting": waiting or {(): 0.0},
+            "outbox_buried": buried or {(): 0.0},
+            "outbox_oldest_seconds": now - depth.oldest_waiting_at if depth.oldest_waiting_at else 0.0,
+            "dialogs": counts["dialogs"],
+            "dialogs_open": counts["open_dialogs"],
+            "dialogs_complete": counts["complete_dialogs"],
+            "messages": counts["messages"],
+            "commits": self.storage.commits,
+            "enabled": float(self.is_enabled()),
+            "installed": float(stored is not None and stored.works),
+            "token_expires_seconds": float(stored.expires_at - now) if stored else 0.0,
+            "last_event_seconds": now - self.door.last_event_at if self.door.last_event_at else -1.0,
+            "threads": threading.active_count(),
+        }
+        return self.metrics.text(gauges)
+
+    def _observe_call(self, method: str, outcome: str, seconds: float) -> None:
+        self.metrics.count("portal_calls_total", method=method, outcome=outcome)
+        self.metrics.observe("portal_call_seconds", seconds)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application of one instance, at work. Reads the environment when no settings are given.
+
+    Raises SettingsError (all bad variables at once) or StorageError.
+    """
+    instance = Instance(settings or Settings.from_env(os.environ))
+    instance.start()
+    app = flask_app(instance)
+    app.extensions["b24bot"] = instance
+    return app
+
+
+def flask_app(instance: Instance) -> Flask:
+    """The routes over an instance; without side effects, so that docs and tests can list them."""
+    settings = instance.settings
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.url_map.strict_slashes = False
+    access = Access(settings.api_secret_token, settings.public_read)
+    oauth = OAuthReturn(
+        instance.authorizer,
+        instance.policy,
+        settings.api_secret_token,
+        settle=lambda candidate: jobs.settle(instance.parts, candidate),
+        ensure=lambda trace_id: instance.intake.queue(ensure_job(trace_id)),
+    )
+    errors.register(app)
+    app.register_blueprint(hooks.blueprint(instance.door, oauth))
+    app.register_blueprint(archive_api.blueprint(instance.archive, access))
+    app.register_blueprint(admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db))
+    app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))
+    app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way
+    return app
+
+
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

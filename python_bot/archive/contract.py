@@ -1,0 +1,86 @@
+"""What every archive store promises, whatever database is behind it. `tests/contract/` holds it to that.
+
+Writing methods take the open transaction of `Storage.write`; reading ones open a snapshot of their own.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Protocol
+
+from ..db import Tx
+from ..model import ChatFacts, JournalEntry, JsonPage, Message, SessionHistory, User
+
+
+class Source(IntEnum):
+    """How far the text of a message can be trusted; a better source replaces a lesser one."""
+
+    CHANGE_ONLY = 0  # only its edit or deletion was seen so far
+    SECOND_FEED = 1  # the line's or the connector's event
+    BOT = 2  # the bot's own event
+    HISTORY = 3  # the portal's history
+
+
+class Archive(Protocol):
+    # --- writing
+
+    def record(self, tx: Tx, entry: JournalEntry) -> bool:
+        """Keep the request in the journal; False when the same event was recorded before."""
+
+    def joined(self, tx: Tx, chat: ChatFacts, at: int) -> int | None:
+        """The bot entered the chat. Returns the session (our reference) that now needs a hand-over, or None."""
+
+    def add_message(self, tx: Tx, chat: ChatFacts, message: Message, source: Source) -> int | None:
+        """Store a message, whatever was seen of it before. Returns the session that now needs a hand-over."""
+
+    def edit_message(
+        self, tx: Tx, chat: ChatFacts, message_id: int, author: User, text: str, text_plain: str, at: int
+    ) -> None:
+        """Set the text and keep the former one as a version; an older edit than the stored one is a version too."""
+
+    def delete_message(
+        self, tx: Tx, chat: ChatFacts, message_id: int, author: User, text: str, text_plain: str, at: int
+    ) -> None:
+        """Mark as deleted; the archived text stays."""
+
+    def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
+
+    def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
+
+    def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
+        """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files."""
+
+    def handed_over(self, tx: Tx, session_ref: int, at: int) -> None: ...
+
+    def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None: ...
+
+    def connector_line(self, tx: Tx, connector_id: str, line_id: int, active: bool, at: int) -> None: ...
+
+    def forget_line(self, tx: Tx, line_id: int, at: int) -> None:
+        """The line is gone: none of our connectors serves it any more."""
+
+    def set_fact(self, tx: Tx, name: str, value: Any) -> None: ...
+
+    # --- reading
+
+    def fact(self, name: str) -> Any:
+        """A small fact about the instance; None when it was never set."""
+
+    def dialogs_page(self, before: int | None, limit: int) -> JsonPage:
+        """Dialogs, newest chat first, with chat_id < `before`."""
+
+    def dialog(self, chat_id: int) -> str | None:
+        """One dialog, its sessions and participants: a JSON object without its messages; None when unknown."""
+
+    def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
+        """Messages of a dialog with message_id > `after`, oldest first."""
+
+    def users_page(self, after: int, limit: int) -> JsonPage: ...
+
+    def session_ids(self, chat_id: int) -> list[int]:
+        """Bitrix24's numbers of the sessions of a chat, newest first."""
+
+    def connector_lines(self) -> list[tuple[str, int, bool]]: ...
+
+    def counts(self) -> dict[str, int]:
+        """Rows by table, for status and metrics; cheap, so approximate where counting would cost."""

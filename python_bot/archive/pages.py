@@ -1,0 +1,117 @@
+"""Reading for the API: SQLite builds the JSON text itself, which frees the interpreter lock meanwhile.
+
+Lists are keyset pages: they cost the same at any depth, and rows that arrive neither repeat nor skip any.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..db import Storage
+from ..model import JsonPage
+
+
+def _time(column: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%SZ', {column}, 'unixepoch')"
+
+
+def _bool(condition: str) -> str:
+    return f"json(CASE WHEN {condition} THEN 'true' ELSE 'false' END)"
+
+
+_DIALOG: Final = f"""json_object(
+    'chat_id', d.chat_id, 'dialog_id', d.dialog_id, 'title', d.title, 'status', d.status,
+    'session_id', s.session_id, 'line_id', d.line_id, 'connector_id', NULLIF(d.connector_id, ''),
+    'client', CASE WHEN d.client_id IS NULL THEN NULL
+              ELSE json_object('id', d.client_id, 'name', COALESCE(c.name, '')) END,
+    'operator', CASE WHEN d.operator_id IS NULL THEN NULL
+                ELSE json_object('id', d.operator_id, 'name', COALESCE(o.name, '')) END,
+    'opened_at', {_time("d.opened_at")}, 'handed_over_at', {_time("d.handed_over_at")},
+    'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
+    'complete', {_bool("d.reconciled_to >= d.last_message_id")})"""
+
+_DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
+    LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
+
+_DIALOGS: Final = f"""SELECT json_group_array(json(item)), MIN(chat_id), COUNT(*) FROM (
+    SELECT {_DIALOG} AS item, d.chat_id AS chat_id FROM {_DIALOG_FROM}
+    WHERE d.chat_id < ? ORDER BY d.chat_id DESC LIMIT ?)"""
+
+_SESSION: Final = f"""json_object(
+    'session_id', s.session_id, 'line_id', s.line_id, 'opened_at', {_time("s.opened_at")},
+    'closed_at', {_time("s.closed_at")}, 'handed_over_at', {_time("s.handed_over_at")},
+    'handover', CASE s.handover WHEN '' THEN NULL ELSE s.handover END,
+    'handover_error', NULLIF(s.handover_error, ''))"""
+
+_USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, 'first_name', u.first_name,
+    'last_name', u.last_name, 'work_position', u.work_position)"""
+
+_ONE_DIALOG: Final = f"""SELECT json_object('dialog', {_DIALOG},
+    'sessions', (SELECT json_group_array(json(item)) FROM (
+        SELECT {_SESSION} AS item FROM sessions s WHERE s.chat_id = d.chat_id ORDER BY s.id)),
+    'participants', (SELECT json_group_array(json(item)) FROM (
+        SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
+        FROM participants p LEFT JOIN users u ON u.user_id = p.user_id
+        WHERE p.chat_id = d.chat_id ORDER BY p.user_id)))
+    FROM {_DIALOG_FROM} WHERE d.chat_id = ?"""
+
+_MESSAGE: Final = f"""json_object(
+    'message_id', m.message_id, 'chat_id', m.chat_id, 'session_id', s.session_id,
+    'author', json_object('id', m.author_id, 'name', COALESCE(u.name, ''), 'kind', m.author_kind),
+    'text', m.text, 'text_plain', COALESCE(m.text_plain, m.text),
+    'sent_at', {_time("m.sent_at")}, 'sent_at_exact', {_bool("m.sent_at_exact")},
+    'edited_at', {_time("m.edited_at")}, 'deleted_at', {_time("m.deleted_at")},
+    'files', (SELECT json_group_array(json_object('id', f.file_id, 'name', f.name, 'size', f.size,
+        'type', f.type, 'url', NULLIF(f.url, ''))) FROM files f WHERE f.message_id = m.message_id))"""
+
+_MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COUNT(*) FROM (
+    SELECT {_MESSAGE} AS item, m.message_id AS message_id FROM messages m
+    LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
+    WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
+
+_USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) FROM (
+    SELECT {_USER} AS item, u.user_id AS user_id FROM users u WHERE u.user_id > ? ORDER BY u.user_id LIMIT ?)"""
+
+_NO_UPPER_BOUND: Final = 2**63 - 1
+
+
+def dialogs(storage: Storage, before: int | None, limit: int) -> JsonPage:
+    with storage.read() as tx:
+        items, last, count = tx.sql.execute(_DIALOGS, (before or _NO_UPPER_BOUND, limit)).fetchone()
+        more = count == limit and tx.sql.execute("SELECT 1 FROM dialogs WHERE chat_id < ?", (last,)).fetchone()
+    return JsonPage(items, (last,) if more else None)
+
+
+def dialog(storage: Storage, chat_id: int) -> str | None:
+    with storage.read() as tx:
+        row = tx.sql.execute(_ONE_DIALOG, (chat_id,)).fetchone()
+    return row[0] if row else None
+
+
+def messages(storage: Storage, chat_id: int, after: int, limit: int) -> JsonPage:
+    with storage.read() as tx:
+        items, last, count = tx.sql.execute(_MESSAGES, (chat_id, after, limit)).fetchone()
+        more = (
+            count == limit
+            and tx.sql.execute(
+                "SELECT 1 FROM messages WHERE chat_id = ? AND message_id > ? LIMIT 1", (chat_id, last)
+            ).fetchone()
+        )
+    return JsonPage(items, (last,) if more else None)
+
+
+def users(storage: Storage, after: int, limit: int) -> JsonPage:
+    with storage.read() as tx:
+        items, last, count = tx.sql.execute(_USERS, (after, limit)).fetchone()
+        more = count == limit and tx.sql.execute("SELECT 1 FROM users WHERE user_id > ? LIMIT 1", (last,)).fetchone()
+    return JsonPage(items, (last,) if more else None)
+
+
+def counts(storage: Storage) -> dict[str, int]:
+    """Dialogs are summed, not messages counted: a count of messages would read the whole table."""
+    with storage.read() as tx:
+        dialogs, messages, open_dialogs, complete = tx.sql.execute(
+            "SELECT COUNT(*), COALESCE(SUM(message_count), 0), COALESCE(SUM(status = 'open'), 0),"
+            " COALESCE(SUM(reconciled_to >= last_message_id), 0) FROM dialogs"
+        ).fetchone()
+    return {"dialogs": dialogs, "messages": messages, "open_dialogs": open_dialogs, "complete_dialogs": complete}

@@ -1,0 +1,443 @@
+"""All SQL that writes dialogs, sessions, messages, users and the journal, in SQLite's dialect.
+
+Events come in any order, twice, or not at all; every method here is written so that the end state does not
+depend on the order in which the pieces of a conversation arrived.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ..db import Storage, Tx
+from ..model import ChatFacts, FileRef, HistoryMessage, JournalEntry, JsonPage, Message, SessionHistory, User
+from . import pages, sessions
+from .contract import Source
+
+_JOURNAL: Final = (
+    "INSERT INTO journal (received_at, event, outcome, trace_id, fingerprint, format, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING"
+)
+_NEW_DIALOG: Final = (
+    "INSERT INTO dialogs (chat_id, dialog_id, opened_at) VALUES (?, ?, ?) ON CONFLICT (chat_id) DO NOTHING"
+)
+# Empty strings and NULLs mean "this event did not say" and leave what is stored.
+_FACTS: Final = (
+    "UPDATE dialogs SET title = COALESCE(NULLIF(:title, ''), title),"
+    " entity_id = COALESCE(NULLIF(:entity_id, ''), entity_id),"
+    " connector_id = COALESCE(NULLIF(:connector_id, ''), connector_id),"
+    " line_id = COALESCE(:line_id, line_id), client_id = COALESCE(:client_id, client_id),"
+    " crm_links = COALESCE(NULLIF(:crm_links, ''), crm_links),"
+    " operator_id = CASE WHEN :operator_at >= last_message_id THEN COALESCE(:operator_id, operator_id)"
+    "                    ELSE operator_id END,"
+    " session_ref = COALESCE(MAX(session_ref, :session_ref), :session_ref, session_ref),"
+    " status = CASE WHEN :reopens AND COALESCE(session_ref, 0) <= :session_ref THEN 'open' ELSE status END,"
+    " handed_over_at = CASE WHEN session_ref < :session_ref THEN NULL ELSE handed_over_at END,"
+    " message_count = message_count + :added, last_message_id = MAX(last_message_id, :message_id),"
+    " last_message_at = CASE WHEN :sent_at IS NULL THEN last_message_at"
+    "                        ELSE MAX(COALESCE(last_message_at, 0), :sent_at) END"
+    " WHERE chat_id = :chat_id"
+)
+_USER: Final = (
+    "INSERT INTO users (user_id, name, kind, first_name, last_name, work_position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    " ON CONFLICT (user_id) DO UPDATE SET name = ?2, kind = ?3, first_name = ?4, last_name = ?5, work_position = ?6"
+    " WHERE ?2 <> '' AND (name, kind, first_name, last_name, work_position) <> (?2, ?3, ?4, ?5, ?6)"
+)
+_PARTICIPANT: Final = "INSERT OR IGNORE INTO participants (chat_id, user_id) VALUES (?, ?)"
+_MESSAGE: Final = (
+    "INSERT INTO messages (message_id, chat_id, session_ref, author_id, author_kind, text, text_plain, sent_at,"
+    " sent_at_exact, edited_at, deleted_at, hidden, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (message_id) DO NOTHING"
+)
+_FILE: Final = (
+    "INSERT INTO files (message_id, file_id, name, size, type, url) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    " ON CONFLICT (message_id, file_id) DO UPDATE SET name = ?3, size = ?4, type = ?5, url = ?6 WHERE ?3 <> ''"
+)
+_VERSION: Final = (
+    "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
+    " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3"
+)
+_STORED: Final = "SELECT text, source, edited_at, deleted_at, session_ref FROM messages WHERE message_id = ?"
+
+
+class SqliteArchive:
+    """Implements `contract.Archive` over one `Storage`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    # --- the journal
+
+    def record(self, tx: Tx, entry: JournalEntry) -> bool:
+        cursor = tx.sql.execute(
+            _JOURNAL,
+            (
+                entry.received_at,
+                entry.event,
+                entry.outcome,
+                entry.trace_id,
+                entry.fingerprint,
+                entry.format,
+                entry.body,
+            ),
+        )
+        return cursor.rowcount == 1
+
+    # --- sessions and dialogs
+
+    def joined(self, tx: Tx, chat: ChatFacts, at: int) -> int | None:
+        self._ensure_dialog(tx, chat, at)
+        session = sessions.of_join(tx, chat, at)
+        self._facts(tx, chat, session_ref=session.id, reopens=session.closed_at is None)
+        self._participate(tx, chat.chat_id, chat.client_id)
+        return sessions.ask_handover(tx, session)
+
+    def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        self._ensure_dialog(tx, chat, at)
+        session = sessions.of_sign(tx, chat, at)
+        self._facts(tx, chat, session_ref=session.id, reopens=session.closed_at is None)
+
+    def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        self._ensure_dialog(tx, chat, at)
+        session = sessions.of_sign(tx, chat, at) if chat.session_id else sessions.newest(tx, chat.chat_id)
+        if session is None:
+            session = sessions.of_sign(tx, chat, at)
+        tx.sql.execute("UPDATE sessions SET closed_at = ? WHERE id = ?", (at, session.id))
+        self._facts(tx, chat, session_ref=session.id, reopens=False)
+        tx.sql.execute(
+            "UPDATE dialogs SET status = 'closed' WHERE chat_id = ? AND session_ref = ?", (chat.chat_id, session.id)
+        )
+
+    def handed_over(self, tx: Tx, session_ref: int, at: int) -> None:
+        tx.sql.execute(
+            "UPDATE sessions SET handover = 'done', handed_over_at = COALESCE(handed_over_at, ?), handover_error = ''"
+            " WHERE id = ?",
+            (at, session_ref),
+        )
+        tx.sql.execute(
+            "UPDATE dialogs SET handed_over_at = COALESCE(handed_over_at, ?) WHERE session_ref = ?",
+            (at, session_ref),
+        )
+
+    def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None:
+        tx.sql.execute(
+            "UPDATE sessions SET handover = 'failed', handover_error = ? WHERE id = ?", (reason, session_ref)
+        )
+
+    def _ensure_dialog(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        dialog_id = chat.dialog_id or f"chat{chat.chat_id}"
+        tx.sql.execute(_NEW_DIALOG, (chat.chat_id, dialog_id, chat.session_opened_at or at))
+
+    def _facts(
+        self,
+        tx: Tx,
+        chat: ChatFacts,
+        *,
+        session_ref: int | None,
+        reopens: bool,
+        added: int = 0,
+        message_id: int = 0,
+        sent_at: int | None = None,
+        operator_at: int = -1,
+    ) -> None:
+        tx.sql.execute(
+            _FACTS,
+            {
+                "chat_id": chat.chat_id,
+                "title": chat.title,
+                "entity_id": chat.entity_id,
+                "connector_id": chat.connector_id,
+                "line_id": chat.line_id,
+                "client_id": chat.client_id,
+                "crm_links": chat.crm_links,
+                "operator_id": chat.operator_id,
+                "operator_at": operator_at,
+                "session_ref": session_ref,
+                "reopens": reopens,
+                "added": added,
+                "message_id": message_id,
+                "sent_at": sent_at,
+            },
+        )
+
+    def _participate(self, tx: Tx, chat_id: int, user_id: int | None) -> None:
+        if user_id:
+            tx.sql.execute(_PARTICIPANT, (chat_id, user_id))
+
+    def _user(self, tx: Tx, chat_id: int, user: User) -> None:
+        if user.id:
+            tx.sql.execute(
+                _USER,
+                (user.id, user.name, user.kind, user.first_name, user.last_name, user.work_position),
+            )
+            tx.sql.execute(_PARTICIPANT, (chat_id, user.id))
+
+    # --- messages
+
+    def add_message(self, tx: Tx, chat: ChatFacts, message: Message, source: Source) -> int | None:
+        self._ensure_dialog(tx, chat, message.sent_at)
+        session = sessions.of_sign(tx, chat, message.sent_at)
+        reopens = session.closed_at is not None and message.sent_at > session.closed_at
+        if reopens:
+            tx.sql.execute("UPDATE sessions SET closed_at = NULL WHERE id = ?", (session.id,))
+        added = self._insert_message(tx, message, session.id, source)
+        if not added:
+            self._complete_message(tx, message, session.id, source)
+        self._files(tx, message.message_id, message.files)
+        self._user(tx, chat.chat_id, message.author)
+        self._facts(
+            tx,
+            chat,
+            session_ref=session.id,
+            reopens=reopens or session.closed_at is None,
+            added=added,
+            message_id=message.message_id,
+            sent_at=message.sent_at,
+            operator_at=message.message_id,
+        )
+        return sessions.ask_handover(tx, session) if source is Source.BOT else None
+
+    def _insert_message(
+        self,
+        tx: Tx,
+        message: Message,
+        session_ref: int | None,
+        source: Source,
+        edited_at: int | None = None,
+        deleted_at: int | None = None,
+    ) -> int:
+        """1 when the message was new, 0 when something of it was stored before."""
+        author = message.author
+        return tx.sql.execute(
+            _MESSAGE,
+            (
+                message.message_id,
+                message.chat_id,
+                session_ref,
+                author.id,
+                author.kind,
+                message.text,
+                None if message.text_plain == message.text else message.text_plain,
+                message.sent_at,
+                message.sent_at_exact,
+                edited_at,
+                deleted_at,
+                message.hidden,
+                source,
+            ),
+        ).rowcount
+
+    def _complete_message(self, tx: Tx, message: Message, session_ref: int, source: Source) -> None:
+        """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing."""
+        text, stored_source, edited_at, _deleted_at, stored_ref = tx.sql.execute(
+            _STORED, (message.message_id,)
+        ).fetchone()
+        if stored_source >= source:
+            return
+        plain = None if message.text_plain == message.text else message.text_plain
+        if edited_at is not None and stored_source == Source.CHANGE_ONLY:
+            # The edit was seen first: it stays the text, and this original becomes its first version.
+            tx.sql.execute(_VERSION, (message.message_id, message.text, edited_at))
+            new_text: str | None = None
+        else:
+            new_text = message.text if edited_at is None or not text else None
+        author = message.author
+        tx.sql.execute(
+            "UPDATE messages SET source = ?, author_id = ?, author_kind = ?, hidden = ?, session_ref = ?,"
+            " sent_at = CASE WHEN sent_at_exact THEN sent_at ELSE ? END,"
+            " text = COALESCE(?, text), text_plain = CASE WHEN ? IS NULL THEN text_plain ELSE ? END"
+            " WHERE message_id = ?",
+            (
+                source,
+                author.id,
+                author.kind,
+                message.hidden,
+                session_ref if message.session_id or stored_ref is None else stored_ref,
+                message.sent_at,
+                new_text,
+                new_text,
+                plain,
+                message.message_id,
+            ),
+        )
+
+    def edit_message(
+        self, tx: Tx, chat: ChatFacts, message_id: int, author: User, text: str, text_plain: str, at: int
+    ) -> None:
+        row = self._stored_or_new(tx, chat, message_id, author, text, text_plain, at, edited_at=at)
+        if row is None:
+            return
+        stored_text, _source, edited_at, _deleted_at, _ref = row
+        if stored_text == text:
+            tx.sql.execute(
+                "UPDATE messages SET edited_at = MAX(COALESCE(edited_at, 0), ?) WHERE message_id = ?",
+                (at, message_id),
+            )
+        elif edited_at is not None and at < edited_at:
+            tx.sql.execute(_VERSION, (message_id, text, edited_at))  # an older edit that came late
+        else:
+            tx.sql.execute(_VERSION, (message_id, stored_text, at))
+            tx.sql.execute(
+                "UPDATE messages SET text = ?, text_plain = ?, edited_at = ? WHERE message_id = ?",
+                (text, None if text_plain == text else text_plain, at, message_id),
+            )
+
+    def delete_message(
+        self, tx: Tx, chat: ChatFacts, message_id: int, author: User, text: str, text_plain: str, at: int
+    ) -> None:
+        if self._stored_or_new(tx, chat, message_id, author, text, text_plain, at, deleted_at=at) is not None:
+            tx.sql.execute(
+                "UPDATE messages SET deleted_at = COALESCE(deleted_at, ?) WHERE message_id = ?", (at, message_id)
+            )
+
+    def _stored_or_new(
+        self,
+        tx: Tx,
+        chat: ChatFacts,
+        message_id: int,
+        author: User,
+        text: str,
+        text_plain: str,
+        at: int,
+        *,
+        edited_at: int | None = None,
+        deleted_at: int | None = None,
+    ) -> tuple[str, int, int | None, int | None, int | None] | None:
+        """The stored message; or None after the change was stored as the first thing known of it."""
+        row: tuple[str, int, int | None, int | None, int | None] | None = tx.sql.execute(
+            _STORED, (message_id,)
+        ).fetchone()
+        if row is not None:
+            return row
+        self._ensure_dialog(tx, chat, at)
+        session = sessions.of_sign(tx, chat, at) if chat.session_id else sessions.newest(tx, chat.chat_id)
+        message = Message(message_id, chat.chat_id, chat.session_id, author, text, text_plain, at)
+        session_ref = session.id if session else None
+        self._insert_message(tx, message, session_ref, Source.CHANGE_ONLY, edited_at, deleted_at)
+        self._user(tx, chat.chat_id, author)
+        self._facts(tx, chat, session_ref=session_ref, reopens=False, added=1, message_id=message_id, sent_at=at)
+        return None
+
+    def _files(self, tx: Tx, message_id: int, files: tuple[FileRef, ...]) -> None:
+        for file in files:
+            tx.sql.execute(_FILE, (message_id, file.id, file.name, file.size, file.type, file.url))
+
+    # --- history
+
+    def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
+        opened_at = history.messages[0].message.sent_at if history.messages else None
+        chat = ChatFacts(
+            history.chat_id,
+            f"chat{history.chat_id}",
+            session_id=history.session_id,
+            session_opened_at=opened_at,
+        )
+        self._ensure_dialog(tx, chat, at)
+        session = sessions.of_sign(tx, chat, at)
+        added = 0
+        for item in history.messages:
+            added += self._repair_message(tx, item, session.id, at)
+        for user in history.users:
+            self._user(tx, history.chat_id, user)
+        last = history.messages[-1].message if history.messages else None
+        self._facts(
+            tx,
+            chat,
+            session_ref=session.id,
+            reopens=False,
+            added=added,
+            message_id=last.message_id if last else 0,
+            sent_at=last.sent_at if last else None,
+        )
+        tx.sql.execute(
+            "UPDATE dialogs SET reconciled_at = ?, reconciled_to = MAX(reconciled_to, ?),"
+            " last_message_at = COALESCE((SELECT m.sent_at FROM messages m"
+            "  WHERE m.message_id = dialogs.last_message_id), last_message_at) WHERE chat_id = ?",
+            (at, last.message_id if last else 0, history.chat_id),
+        )
+
+    def _repair_message(self, tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
+        """1 when the message was missing. History has no time of an edit or deletion: ours stand in."""
+        message = item.message
+        edited_at, deleted_at = (at if item.edited else None), (at if item.deleted else None)
+        added = self._insert_message(tx, message, session_ref, Source.HISTORY, edited_at, deleted_at)
+        if not added:
+            stored_text, stored_source, stored_edit, _deleted, _ref = tx.sql.execute(
+                _STORED, (message.message_id,)
+            ).fetchone()
+            text = stored_text if item.deleted and not message.text else message.text
+            if text != stored_text and item.edited and stored_source != Source.CHANGE_ONLY:
+                tx.sql.execute(_VERSION, (message.message_id, stored_text, stored_edit or at))
+            tx.sql.execute(
+                "UPDATE messages SET source = ?, session_ref = ?, author_id = ?, author_kind = ?, text = ?,"
+                " text_plain = ?, sent_at = ?, sent_at_exact = ?, edited_at = COALESCE(edited_at, ?),"
+                " deleted_at = COALESCE(deleted_at, ?) WHERE message_id = ?",
+                (
+                    Source.HISTORY,
+                    session_ref,
+                    message.author.id,
+                    message.author.kind,
+                    text,
+                    message.text_plain if text == message.text and message.text_plain != text else None,
+                    message.sent_at,
+                    message.sent_at_exact,
+                    edited_at,
+                    deleted_at,
+                    message.message_id,
+                ),
+            )
+        self._files(tx, message.message_id, message.files)
+        return added
+
+    # --- our connectors, and facts
+
+    def connector_line(self, tx: Tx, connector_id: str, line_id: int, active: bool, at: int) -> None:
+        tx.sql.execute(
+            "INSERT INTO connector_lines (connector_id, line_id, active, changed_at) VALUES (?1, ?2, ?3, ?4)"
+            " ON CONFLICT (connector_id, line_id) DO UPDATE SET active = ?3, changed_at = ?4",
+            (connector_id, line_id, active, at),
+        )
+
+    def forget_line(self, tx: Tx, line_id: int, at: int) -> None:
+        tx.sql.execute("DELETE FROM connector_lines WHERE line_id = ?", (line_id,))
+
+    def set_fact(self, tx: Tx, name: str, value: Any) -> None:
+        tx.sql.execute(
+            "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+            (name, json.dumps(value, ensure_ascii=False)),
+        )
+
+    # --- reading
+
+    def fact(self, name: str) -> Any:
+        with self._storage.read() as tx:
+            row = tx.sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def session_ids(self, chat_id: int) -> list[int]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT session_id FROM sessions WHERE chat_id = ? AND session_id IS NOT NULL ORDER BY id DESC",
+                (chat_id,),
+            )
+            return [row[0] for row in rows]
+
+    def connector_lines(self) -> list[tuple[str, int, bool]]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute("SELECT connector_id, line_id, active FROM connector_lines ORDER BY 1, 2")
+            return [(row[0], row[1], bool(row[2])) for row in rows]
+
+    def dialogs_page(self, before: int | None, limit: int) -> JsonPage:
+        return pages.dialogs(self._storage, before, limit)
+
+    def dialog(self, chat_id: int) -> str | None:
+        return pages.dialog(self._storage, chat_id)
+
+    def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
+        return pages.messages(self._storage, chat_id, after, limit)
+
+    def users_page(self, after: int, limit: int) -> JsonPage:
+        return pages.users(self._storage, after, limit)
+
+    def counts(self) -> dict[str, int]:
+        return pages.counts(self._storage)

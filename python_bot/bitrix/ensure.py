@@ -1,0 +1,258 @@
+"""The portal brought into the state that the settings describe; safe to repeat at every start.
+
+Bot registered once under the instance's code, handlers bound once, lines attached as asked, all read back. What
+the portal does not allow becomes a plain problem in the report, and the rest goes on in the poorer mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..errors import CallRefused, PortalError
+from ..model import Lines
+from .client import BitrixClient, Command
+from .payload import Node, number
+
+log = logging.getLogger(__name__)
+
+BOUND_EVENTS: Final = (
+    "ONAPPINSTALL",
+    "ONAPPUPDATE",
+    "ONAPPUNINSTALL",
+    "ONAPPTEST",
+    "ONSESSIONSTART",
+    "ONSESSIONFINISH",
+    "ONOPENLINEMESSAGEADD",
+    "ONOPENLINEMESSAGEUPDATE",
+    "ONOPENLINEMESSAGEDELETE",
+)
+BOT_WAIT_S: Final = 60  # after this the portal hands over by itself, should we be down
+
+# One call must carry all five: a missing WELCOME_BOT_ENABLE resets the others to their defaults.
+LINE_FIELDS: Final = (
+    "WELCOME_BOT_ENABLE",
+    "WELCOME_BOT_ID",
+    "WELCOME_BOT_JOIN",
+    "WELCOME_BOT_TIME",
+    "WELCOME_BOT_LEFT",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The state that the settings describe. `bot_code`: unique to the instance, at most 40 characters."""
+
+    public_url: str
+    bot_code: str
+    bot_name: str
+    lines: Lines
+    event_mode: str
+
+
+@dataclass
+class PortalState:
+    """What the ensure routine found and did; kept as the fact 'portal' and shown by the status."""
+
+    bot_id: int = 0
+    bot_code: str = ""
+    admin: bool | None = None
+    event_mode: str = "webhook"
+    handler: str = ""
+    lines: dict[str, dict[str, str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def ensure(client: BitrixClient, wish: Wish, known_bot_id: int, nonce: str) -> PortalState:
+    """Raises PortalUnavailable or NotAuthorized when the portal cannot be asked now; refusals become problems."""
+    state = PortalState(event_mode=wish.event_mode, handler=wish.public_url)
+    _profile(client, state)
+    if wish.event_mode == "fetch":
+        _register_fetching_bot(client, wish, state)
+    else:
+        _register_bot(client, wish, state, known_bot_id)
+        _bind(client, wish, state)
+    if state.bot_id:
+        _attach(client, wish, state)
+    if wish.event_mode == "webhook":
+        _attempt(state, "event.test", lambda: client.call("event.test", {"nonce": nonce}))
+    return state
+
+
+def _attempt(state: PortalState, what: str, action: Any, advice: str = "") -> Any:
+    """The action's value; a refusal becomes a problem of the report and None."""
+    try:
+        return action()
+    except CallRefused as refusal:
+        problem = f"{what}: {refusal.code}" + (f" ({advice})" if advice else "")
+        state.problems.append(problem)
+        log.warning("the portal refused %s", problem)
+        return None
+
+
+def _profile(client: BitrixClient, state: PortalState) -> None:
+    profile = _attempt(state, "profile", lambda: client.call("profile"))
+    if isinstance(profile, dict) and "ADMIN" in profile:
+        state.admin = Node(profile).yes("ADMIN")
+        if not state.admin:
+            state.problems.append(
+                "the application was installed by an employee who is no administrator: lines and history may be refused"
+            )
+
+
+# --- the bot -------------------------------------------------------------------------------------------------
+
+
+def _register_bot(client: BitrixClient, wish: Wish, state: PortalState, known_bot_id: int) -> None:
+    for code in (wish.bot_code, _other_code(wish)):
+        bot_id = number(_attempt(state, "imbot.register", lambda c=code: client.call("imbot.register", _bot(wish, c))))
+        if not bot_id:
+            return
+        try:
+            if bot_id != known_bot_id or _registered_name(client, bot_id) != wish.bot_name:
+                # Registering again never renames; and only the owner may update, which unmasks a foreign bot.
+                fields = {"PROPERTIES": {"NAME": wish.bot_name}}
+                client.call("imbot.update", {"BOT_ID": bot_id, "FIELDS": fields})
+        except CallRefused as refusal:
+            if refusal.code == "APP_ID_ERROR":
+                continue  # the code belongs to another application of this portal
+            state.problems.append(f"imbot.update: {refusal.code}")
+        state.bot_id, state.bot_code = bot_id, code
+        return
+    state.problems.append("imbot.register: every code of this instance belongs to another application")
+
+
+def _bot(wish: Wish, code: str) -> dict[str, Any]:
+    return {
+        "CODE": code,
+        "TYPE": "O",
+        "OPENLINE": "Y",
+        "EVENT_HANDLER": wish.public_url,
+        "PROPERTIES": {"NAME": wish.bot_name, "COLOR": "GRAPHITE", "WORK_POSITION": "Архив открытых линий"},
+    }
+
+
+def _other_code(wish: Wish) -> str:
+    return f"{wish.bot_code}_{hashlib.sha256(wish.public_url.encode()).hexdigest()[:8]}"
+
+
+def _registered_name(client: BitrixClient, bot_id: int) -> str:
+    bots = client.call("imbot.bot.list")
+    return next((b.text("NAME") for b in Node(bots).nodes() if b.number("ID") == bot_id), "")
+
+
+def _register_fetching_bot(client: BitrixClient, wish: Wish, state: PortalState) -> None:
+    """https://apidocs.bitrix24.com/api-reference/chat-bots/chat-bots-v2/imbot.v2/bots/bot-register.html"""
+    properties = {"name": wish.bot_name, "workPosition": "Архив открытых линий"}
+    fields = {"code": wish.bot_code, "properties": properties, "type": "openline", "eventMode": "fetch"}
+    answer = _attempt(
+        state,
+        "imbot.v2.Bot.register",
+        lambda: client.call("imbot.v2.Bot.register", {"fields": fields}),
+        "this portal may be too old for the fetch mode: use B24BOT_EVENT_MODE=webhook",
+    )
+    bot = Node(answer).node("bot")
+    state.bot_id, state.bot_code = bot.number("id") or 0, bot.text("code") or wish.bot_code
+    if state.bot_id and bot.node("properties").text("name") not in ("", wish.bot_name):
+        change = {"botId": state.bot_id, "fields": {"properties": properties}}
+        _attempt(state, "imbot.v2.Bot.update", lambda: client.call("imbot.v2.Bot.update", change))
+
+
+# --- events --------------------------------------------------------------------------------------------------
+
+
+def _bind(client: BitrixClient, wish: Wish, state: PortalState) -> None:
+    """Bind what is missing, and take away our bindings to a former URL."""
+    rows = _attempt(state, "event.get", lambda: client.call("event.get"))
+    bound = {(row.text("event").upper(), row.text("handler")) for row in Node(rows).nodes()}
+    handler = wish.public_url
+    commands = [
+        Command("event.unbind", {"event": event, "handler": url})
+        for event, url in sorted(bound)
+        if event in BOUND_EVENTS and url != handler
+    ]
+    commands += [
+        Command("event.bind", {"event": event, "handler": handler})
+        for event in BOUND_EVENTS
+        if (event, handler) not in bound
+    ]
+    if not commands:
+        return
+    for command, outcome in zip(commands, client.batch(commands), strict=True):
+        if isinstance(outcome, CallRefused) and not _harmless(outcome):
+            state.problems.append(f"{command.method} {command.params['event']}: {outcome.code}")
+        elif isinstance(outcome, PortalError) and not isinstance(outcome, CallRefused):
+            raise outcome
+
+
+def _harmless(refusal: CallRefused) -> bool:
+    """Bound already, or an event that this portal's build does not have."""
+    return refusal.code == "ERROR_EVENT_NOT_FOUND" or "already" in refusal.description.lower()
+
+
+# --- lines ---------------------------------------------------------------------------------------------------
+
+
+def wanted_fields(bot_id: int) -> dict[str, str]:
+    return dict(zip(LINE_FIELDS, ("Y", str(bot_id), "always", str(BOT_WAIT_S), "close"), strict=True))
+
+
+def _attach(client: BitrixClient, wish: Wish, state: PortalState) -> None:
+    if not wish.lines.all and not wish.lines.ids:
+        return
+    rows = _attempt(
+        state, "imopenlines.config.list.get", lambda: client.call("imopenlines.config.list.get", {"PARAMS": {}})
+    )
+    lines = {line_id: row for row in Node(rows).nodes() if (line_id := row.number("ID"))}
+    wanted = wanted_fields(state.bot_id)
+    chosen: list[int] = []
+    for line_id, row in lines.items():
+        if not wish.lines.all and line_id not in wish.lines.ids:
+            continue
+        found = "attached" if _matches(row, wanted) else _obstacle(wish, row, state.bot_id)
+        state.lines[str(line_id)] = {"name": row.text("LINE_NAME"), "state": found or "attaching"}
+        if not found:
+            chosen.append(line_id)
+    for line_id in wish.lines.ids:
+        if line_id not in lines:
+            state.problems.append(f"line {line_id}: the portal has no such line")
+    for start in range(0, len(chosen), 25):
+        _attach_some(client, state, chosen[start : start + 25], wanted)
+
+
+def _obstacle(wish: Wish, row: Node, bot_id: int) -> str:
+    """'other bot' when all lines are wanted and this one is served by another bot, which we do not evict."""
+    other = row.number("WELCOME_BOT_ID") or 0
+    taken = row.yes("WELCOME_BOT_ENABLE") and other not in (0, bot_id)
+    return "other bot" if wish.lines.all and taken else ""
+
+
+def _matches(row: Node, wanted: dict[str, str]) -> bool:
+    return all(row.text(name) == value for name, value in wanted.items())
+
+
+def _attach_some(client: BitrixClient, state: PortalState, line_ids: list[int], wanted: dict[str, str]) -> None:
+    """Write the five fields and read them back: `true` alone does not mean that the portal kept them."""
+    commands = [Command("imopenlines.config.update", {"CONFIG_ID": i, "PARAMS": wanted}) for i in line_ids]
+    commands += [Command("imopenlines.config.get", {"CONFIG_ID": i}) for i in line_ids]
+    outcomes = client.batch(commands)
+    for line_id, written, read in zip(line_ids, outcomes, outcomes[len(line_ids) :], strict=False):
+        line = state.lines[str(line_id)]
+        if isinstance(written, CallRefused):
+            line["state"] = "refused"
+            advice = (
+                "the installer may not change open lines: attach the bot by hand in the line's settings, "
+                "or let an administrator install the application"
+                if written.code == "CONFIG_WRONG_USER_PERMISSION"
+                else written.description
+            )
+            state.problems.append(f"line {line_id}: {written.code} ({advice})")
+        elif isinstance(written, PortalError):
+            raise written
+        elif _matches(Node(read), wanted):
+            line["state"] = "attached"
+        else:
+            line["state"] = "not kept"
+            state.problems.append(f"line {line_id}: the portal did not keep the settings of the bot")

@@ -1,0 +1,86 @@
+"""The error family. Every error says what failed and, where a person can help, the next step.
+
+B24BotError
+├── SettingsError            one or more environment variables are wrong (all are named at once)
+├── BadEvent                 a request that claims to be an event cannot be read as one
+├── StorageError             the archive could not be written or read; nothing was stored
+│   ├── StorageBusy          another process holds the database; trying again helps
+│   ├── StorageFull          the disk is full; trying again helps once there is room
+│   ├── StorageDamaged       the file is not a database, or is damaged
+│   └── SchemaTooNew         a newer release wrote this database
+└── PortalError              a call to Bitrix24 failed
+    ├── PortalUnavailable    network, maintenance page, rate limit: the portal as a whole; trying again helps
+    ├── NotAuthorized        the token pair is dead; a person has to authorize the application again
+    └── CallRefused          the portal understood the call and refused it; `code` says why
+"""
+
+from __future__ import annotations
+
+
+class B24BotError(Exception):
+    """`str(error)` says what happened; `next_step` what to do about it (may be empty)."""
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+class SettingsError(B24BotError):
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems), next_step="correct the environment file and start again")
+        self.problems = problems
+
+
+class BadEvent(B24BotError):
+    pass
+
+
+class StorageError(B24BotError):
+    pass
+
+
+class StorageBusy(StorageError):
+    pass
+
+
+class StorageFull(StorageError):
+    pass
+
+
+class StorageDamaged(StorageError):
+    pass
+
+
+class SchemaTooNew(StorageError):
+    pass
+
+
+class PortalError(B24BotError):
+    pass
+
+
+class PortalUnavailable(PortalError):
+    """`retry_after_s`: seconds the portal asked us to wait, None when it named no time.
+
+    `blocked_method`: set when only this method is blocked (OPERATION_TIME_LIMIT), not the whole portal.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, blocked_method: str | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.blocked_method = blocked_method
+
+
+class NotAuthorized(PortalError):
+    pass
+
+
+class CallRefused(PortalError):
+    """`code`: the portal's error code, for example WRONG_CHAT; `status`: HTTP, 0 inside a batch."""
+
+    def __init__(self, method: str, code: str, description: str, status: int = 0) -> None:
+        super().__init__(f"{method}: {code}: {description}" if description else f"{method}: {code}")
+        self.method = method
+        self.code = code
+        self.description = description
+        self.status = status

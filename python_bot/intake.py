@@ -1,0 +1,179 @@
+"""An accepted event goes in here: journal row, archive rows and jobs in one transaction, durable on return.
+
+What an event leads to is decided here and nowhere else; the webhooks and the fetcher only deliver.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from .archive import Archive, Source
+from .bitrix.event_types import (
+    AppInstalled,
+    AppTested,
+    AppUninstalled,
+    BotDeleted,
+    ConnectorMessages,
+    ConnectorStopped,
+    Event,
+    Joined,
+    LineDeleted,
+    MessageAdded,
+    MessageDeleted,
+    MessageEdited,
+    Noted,
+    SessionFinished,
+    SessionStarted,
+)
+from .db import Storage, Tx
+from .model import JournalEntry, NewJob
+from .outbox import Outbox
+
+HANDOVER: Final = "handover"
+ENSURE: Final = "ensure"
+CONFIRM: Final = "confirm"
+RECONCILE: Final = "reconcile"
+DESCRIBE: Final = "describe"
+CHANNEL_SEND: Final = "channel.send"
+CONNECTOR_ACTIVATE: Final = "connector.activate"
+
+RECONCILE_DELAY_S: Final = 3.0  # the portal writes the last messages of a session a moment after closing it
+
+_SOURCE_OF_FEED: Final = {"bot": Source.BOT, "line": Source.SECOND_FEED, "connector": Source.SECOND_FEED}
+
+
+class Intake:
+    """`wake`: called after a commit with the kinds of the new jobs."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        archive: Archive,
+        outbox: Outbox,
+        wake: Callable[[set[str]], None],
+        *,
+        describe_chats: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._storage = storage
+        self._archive = archive
+        self._outbox = outbox
+        self._wake = wake
+        self._describe_chats = describe_chats
+        self._now = now
+        self._lock = threading.Lock()
+        self.counts: dict[tuple[str, str], int] = {}
+
+    def take(self, entry: JournalEntry, events: list[Event], also: Callable[[Tx], None] | None = None) -> bool:
+        """Store one event with everything that follows from it; True unless it had been stored before.
+
+        `also` runs in the same transaction, for a repeated event too (the fetcher's offset). Raises StorageError;
+        nothing is stored then.
+        """
+        kinds: set[str] = set()
+
+        def work(tx: Tx) -> bool:
+            kinds.clear()
+            is_new = self._archive.record(tx, entry)
+            if is_new:
+                for event in events:
+                    for job in self._apply(tx, event, entry.trace_id):
+                        if self._outbox.put(tx, job, self._now()):
+                            kinds.add(job.kind)
+            if also is not None:
+                also(tx)
+            return is_new
+
+        is_new = self._storage.write(work)
+        self.count(entry.event, entry.outcome if is_new else "duplicate")
+        if kinds:
+            self._wake(kinds)
+        return is_new
+
+    def queue(self, job: NewJob) -> None:
+        """Store one job that no event caused."""
+        if self._storage.write(lambda tx: self._outbox.put(tx, job, self._now())):
+            self._wake({job.kind})
+
+    def count(self, event: str, outcome: str) -> None:
+        with self._lock:
+            self.counts[event, outcome] = self.counts.get((event, outcome), 0) + 1
+
+    def _apply(self, tx: Tx, event: Event, trace_id: str) -> list[NewJob]:
+        """Write what one event says; returns the work that it causes."""
+        archive = self._archive
+        match event:
+            case MessageAdded(chat, message, feed):
+                ref = archive.add_message(tx, chat, message, _SOURCE_OF_FEED[feed])
+                return self._first_sign(ref, chat.chat_id, bool(chat.entity_id) or feed != "bot", trace_id)
+            case Joined(chat, _, at):
+                ref = archive.joined(tx, chat, at)
+                return self._first_sign(ref, chat.chat_id, bool(chat.entity_id), trace_id)
+            case MessageEdited(chat, message_id, author, text, text_plain, at):
+                archive.edit_message(tx, chat, message_id, author, text, text_plain, at)
+            case MessageDeleted(chat, message_id, author, text, text_plain, at):
+                archive.delete_message(tx, chat, message_id, author, text, text_plain, at)
+            case SessionStarted(chat, at):
+                archive.session_started(tx, chat, at)
+            case SessionFinished(chat, at):
+                archive.session_finished(tx, chat, at)
+                return [reconcile_job(chat.chat_id, chat.session_id, self._now() + RECONCILE_DELAY_S, trace_id)]
+            case BotDeleted(bot_id):
+                archive.set_fact(tx, "bot_deleted", {"bot_id": bot_id, "at": int(self._now())})
+                return [ensure_job(trace_id)]
+            case AppTested(nonce):
+                archive.set_fact(tx, "inbound", {"nonce": nonce, "at": int(self._now())})
+            case ConnectorMessages(connector_id, line_id, messages, items):
+                for added in messages:
+                    archive.add_message(tx, added.chat, added.message, Source.SECOND_FEED)
+                return [_channel_job(connector_id, line_id, item, trace_id) for item in items]
+            case ConnectorStopped(connector_id, line_id):
+                archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
+            case LineDeleted(line_id):
+                archive.forget_line(tx, line_id, int(self._now()))
+            case AppInstalled() | AppUninstalled() | Noted():
+                pass  # the door deals with installations: their tokens never come in here
+        return []
+
+    def _first_sign(self, session_ref: int | None, chat_id: int, described: bool, trace_id: str) -> list[NewJob]:
+        jobs = [handover_job(chat_id, session_ref, trace_id)] if session_ref is not None else []
+        if jobs and self._describe_chats and not described:
+            # Events of imbot.v2 may not say which line and session a chat is of.
+            jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, f"describe:{chat_id}", f"describe:{chat_id}", trace_id))
+        return jobs
+
+
+def handover_job(chat_id: int, session_ref: int, trace_id: str) -> NewJob:
+    payload = {"chat_id": chat_id, "session_ref": session_ref}
+    return NewJob(HANDOVER, payload, f"chat:{chat_id}", f"handover:{session_ref}", trace_id)
+
+
+def ensure_job(trace_id: str) -> NewJob:
+    return NewJob(ENSURE, {}, "portal", ENSURE, trace_id)
+
+
+def confirm_job(trace_id: str) -> NewJob:
+    return NewJob(CONFIRM, {}, "portal", CONFIRM, trace_id)
+
+
+def reconcile_job(chat_id: int, session_id: int | None, due_at: float, trace_id: str) -> NewJob:
+    key = f"reconcile:{chat_id}:{session_id or ''}"
+    payload = {"chat_id": chat_id, "session_id": session_id}
+    return NewJob(RECONCILE, payload, f"history:{chat_id}", key, trace_id, due_at)
+
+
+def _channel_job(connector_id: str, line_id: int, item: dict[str, object], trace_id: str) -> NewJob:
+    im = item.get("im")
+    chat_id, message_id = (im.get("chat_id"), im.get("message_id")) if isinstance(im, dict) else ("", "")
+    payload = {"connector_id": connector_id, "line_id": line_id, "item": item}
+    key = f"channel:{connector_id}:{message_id}"
+    return NewJob(CHANNEL_SEND, payload, f"channel:{connector_id}:{chat_id}", key, trace_id)
+
+
+def activate_job(connector_id: str, line_id: int, trace_id: str) -> NewJob:
+    payload = {"connector_id": connector_id, "line_id": line_id}
+    key = f"activate:{connector_id}:{line_id}"
+    return NewJob(CONNECTOR_ACTIVATE, payload, key, key, trace_id)

@@ -1,0 +1,262 @@
+"""What the worker does for each kind of job. The table at the end says which thread does which kind."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from . import intake
+from .archive import Archive
+from .bitrix import ensure, handover, install
+from .bitrix.client import BATCH_LIMIT, BitrixClient, Command
+from .bitrix.history import chat_of, read_history
+from .bitrix.payload import entity, session_of
+from .bitrix.tokens import Candidate, TokenStore
+from .db import Storage
+from .errors import B24BotError, BadEvent, CallRefused, NotAuthorized
+from .metrics import Metrics
+from .model import ChatFacts, Handover, Job
+from .worker import Handler
+
+log = logging.getLogger(__name__)
+
+HISTORY_BATCH: Final = 10  # sessions a request: their answers are long
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the handlers work with."""
+
+    storage: Storage
+    archive: Archive
+    client: BitrixClient
+    tokens: TokenStore
+    intake: intake.Intake
+    client_id: str
+    handover: Handover
+    wish: ensure.Wish
+    metrics: Metrics
+
+
+class HandoverJobs:
+    """Gives dialogs to people; as many as wait, in one request."""
+
+    limit = BATCH_LIMIT
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
+        target = self._parts.handover
+        outcomes = self._ask([handover.command(target, job.payload["chat_id"]) for job in jobs])
+        astray = [i for i, outcome in enumerate(outcomes) if handover.fallback(target, outcome)]
+        if astray:
+            log.warning(
+                "the chosen %s %d takes no dialogs: the line's own queue gets them", target.kind, target.target_id
+            )
+            queue = Handover("operator")
+            again = self._ask([handover.command(queue, jobs[i].payload["chat_id"]) for i in astray])
+            for i, outcome in zip(astray, again, strict=True):
+                outcomes[i] = outcome
+        results = [None if handover.already_done(o) or not isinstance(o, Exception) else o for o in outcomes]
+        done = [job for job, result in zip(jobs, results, strict=True) if result is None]
+        if done:
+            now = int(time.time())
+            self._parts.storage.write(lambda tx: self._mark(tx, done, now))
+            for job in done:
+                self._parts.metrics.observe("handover_seconds", time.time() - job.created_at)
+                log.info(
+                    "dialog handed over %.3f s after the event",
+                    time.time() - job.created_at,
+                    extra={"trace_id": job.trace_id, "chat_id": job.payload["chat_id"]},
+                )
+        self._parts.metrics.count("handovers_total", len(done))
+        return results
+
+    def _ask(self, commands: list[Command]) -> list[Any]:
+        client = self._parts.client
+        if len(commands) > 1:
+            return client.batch(commands, urgent=True)
+        try:
+            return [client.call(commands[0].method, commands[0].params, urgent=True)]
+        except CallRefused as refusal:
+            return [refusal]
+
+    def _mark(self, tx: Any, jobs: list[Job], now: int) -> None:
+        for job in jobs:
+            self._parts.archive.handed_over(tx, job.payload["session_ref"], now)
+
+    def buried(self, job: Job, reason: str) -> None:
+        ref = job.payload["session_ref"]
+        self._parts.storage.write(lambda tx: self._parts.archive.handover_failed(tx, ref, reason))
+
+
+class SingleJobs:
+    """A kind whose jobs are done one by one."""
+
+    limit = 1
+
+    def __init__(self, do: Callable[[Job], None]) -> None:
+        self._do = do
+
+    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
+        outcomes: list[Exception | None] = []
+        for job in jobs:
+            try:
+                self._do(job)
+                outcomes.append(None)
+            except B24BotError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def buried(self, job: Job, reason: str) -> None:
+        pass
+
+
+class ReconcileJobs:
+    """Repairs sessions from the portal's own history, several a request."""
+
+    limit = HISTORY_BATCH
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
+        commands = [Command("imopenlines.session.history.get", _session_key(job)) for job in jobs]
+        outcomes: list[Exception | None] = []
+        for answer in self._parts.client.batch(commands):
+            outcomes.append(answer if isinstance(answer, Exception) else self._apply(answer))
+        return outcomes
+
+    def _apply(self, answer: Any) -> Exception | None:
+        try:
+            history = read_history(answer)
+        except BadEvent as error:
+            return error
+        self._parts.storage.write(lambda tx: self._parts.archive.apply_history(tx, history, int(time.time())))
+        return None
+
+    def buried(self, job: Job, reason: str) -> None:
+        pass
+
+
+def _session_key(job: Job) -> dict[str, Any]:
+    session_id = job.payload.get("session_id")
+    return {"SESSION_ID": session_id} if session_id else {"CHAT_ID": job.payload["chat_id"]}
+
+
+def confirm_installations(parts: Parts, job: Job) -> None:
+    """Ask the portal about every waiting installation; a confirmed one is stored and the portal set up."""
+    for candidate in parts.tokens.candidates():
+        try:
+            accepted = settle(parts, candidate)
+        except NotAuthorized as error:
+            log.warning("an installation was refused: %s", error, extra={"trace_id": job.trace_id})
+            parts.metrics.count("installation", outcome="refused")
+            parts.tokens.drop_candidate(candidate)
+            continue
+        parts.tokens.drop_candidate(candidate)
+        if candidate.connector_id:
+            parts.intake.queue(intake.activate_job(candidate.connector_id, candidate.line_id, job.trace_id))
+        if accepted:
+            log.info("installed: %r", candidate.installation, extra={"trace_id": job.trace_id})
+            parts.intake.queue(intake.ensure_job(job.trace_id))
+
+
+def settle(parts: Parts, candidate: Candidate) -> bool:
+    """Confirm a candidate with the portal and store it if it replaces what is stored; True when it did.
+
+    Raises NotAuthorized when it is to be refused, PortalUnavailable when the portal cannot tell now.
+    """
+    ours = install.confirm(parts.client, candidate.installation, parts.client_id)
+    stored = parts.tokens.current()
+    if not install.replaces(candidate, stored):
+        if candidate.opened:
+            return False
+        raise NotAuthorized("another portal is installed here: uninstall the application there first")
+    needs_admin = install.must_be_administrator(candidate, stored, ours)
+    if needs_admin is None:
+        raise NotAuthorized("the application is installed already; set CLIENT_ID to accept its reinstallation")
+    if needs_admin and not install.is_administrator(parts.client, candidate.installation):
+        raise NotAuthorized("the installer of a second installation is no administrator of the portal")
+    with parts.tokens.locked():
+        parts.tokens.save(install.merged(candidate.installation, parts.tokens.current()))
+    parts.metrics.count("installation", outcome="accepted")
+    return True
+
+
+def ensure_portal(parts: Parts, job: Job) -> None:
+    known = parts.archive.fact("portal") or {}
+    nonce = secrets.token_hex(16)
+    parts.storage.write(lambda tx: parts.archive.set_fact(tx, "nonce", nonce))
+    state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce)
+    value = {**asdict(state), "ensured_at": int(time.time())}
+    parts.storage.write(lambda tx: parts.archive.set_fact(tx, "portal", value))
+    log.info(
+        "the portal is set up: bot %d, lines %s, problems: %s",
+        state.bot_id,
+        {line_id: line["state"] for line_id, line in state.lines.items()} or "none",
+        "; ".join(state.problems) or "none",
+        extra={"trace_id": job.trace_id},
+    )
+
+
+def describe_chat(parts: Parts, job: Job) -> None:
+    """Line, connector, client and session of a chat whose events did not tell them."""
+    chat_id, facts = chat_of(parts.client.call("imopenlines.dialog.get", {"CHAT_ID": job.payload["chat_id"]}))
+    chat = ChatFacts(
+        chat_id=chat_id,
+        dialog_id=f"chat{chat_id}",
+        title=facts["name"],
+        crm_links=facts["entity_data_2"],
+        **entity(facts["entity_id"]),
+        **session_of(facts["entity_data_1"]),
+    )
+    parts.storage.write(lambda tx: parts.archive.session_started(tx, chat, int(time.time())))
+
+
+def activate_connector(parts: Parts, job: Job) -> None:
+    """The administrator opened our connector's settings on a line: switch it on and say who we are.
+
+    https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-activate.html
+    """
+    connector, line = job.payload["connector_id"], job.payload["line_id"]
+    parts.client.call("imconnector.activate", {"CONNECTOR": connector, "LINE": line, "ACTIVE": 1})
+    data = {"ID": connector, "NAME": parts.wish.bot_name}
+    parts.client.call("imconnector.connector.data.set", {"CONNECTOR": connector, "LINE": line, "DATA": data})
+    parts.storage.write(lambda tx: parts.archive.connector_line(tx, connector, line, active=True, at=int(time.time())))
+
+
+def send_to_channel(parts: Parts, job: Job) -> None:
+    """An operator's message for a connector that no channel of this instance serves: buried, to be revived."""
+    raise NoChannel(
+        f"no channel serves the connector {job.payload['connector_id']} on line {job.payload['line_id']}",
+        next_step="set the channel up, then revive the job",
+    )
+
+
+class NoChannel(B24BotError):
+    pass
+
+
+def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
+    """Thread -> kind -> handler, in the order in which a thread looks for work."""
+
+    def single(do: Callable[[Parts, Job], None]) -> SingleJobs:
+        return SingleJobs(lambda job: do(parts, job))
+
+    return {
+        "handover": {intake.HANDOVER: HandoverJobs(parts)},
+        "background": {
+            intake.CONFIRM: single(confirm_installations),
+            intake.ENSURE: single(ensure_portal),
+            intake.CONNECTOR_ACTIVATE: single(activate_connector),
+            intake.CHANNEL_SEND: single(send_to_channel),
+            intake.DESCRIBE: single(describe_chat),
+            intake.RECONCILE: ReconcileJobs(parts),
+        },
+    }

@@ -1,0 +1,169 @@
+"""The values of the domain. Frozen, standard library only; times are Unix seconds, UTC.
+
+Words are Bitrix24's own: a *dialog* is a chat of an open line (`chat_id`), a *session* is one conversation
+inside it (`session_id`); a client who returns later opens a new session in the same dialog.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+AuthorKind = Literal["client", "operator", "bot", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or bot of the portal; id 0 is the system itself."""
+
+    id: int
+    name: str
+    kind: AuthorKind
+    first_name: str = ""
+    last_name: str = ""
+    work_position: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """An attachment as Bitrix24 Disk knows it. `size` in bytes; `url` opens for a signed-in employee only."""
+
+    id: int
+    name: str
+    size: int
+    type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFacts:
+    """What one event tells about its chat. None (or empty) means that the event did not say."""
+
+    chat_id: int
+    dialog_id: str = ""
+    title: str = ""
+    entity_id: str = ""
+    connector_id: str = ""
+    line_id: int | None = None
+    client_id: int | None = None
+    operator_id: int | None = None
+    session_id: int | None = None
+    session_opened_at: int | None = None
+    crm_links: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing said. `text` is BB code as sent; `text_plain` the same for reading."""
+
+    message_id: int
+    chat_id: int
+    session_id: int | None
+    author: User
+    text: str
+    text_plain: str
+    sent_at: int
+    sent_at_exact: bool = False
+    hidden: bool = False
+    files: tuple[FileRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMessage:
+    """A message as the portal's own history shows it: exact time, current text, the edit and delete marks."""
+
+    message: Message
+    edited: bool
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHistory:
+    """The whole of one session as `imopenlines.session.history.get` returns it, oldest message first."""
+
+    chat_id: int
+    session_id: int
+    messages: tuple[HistoryMessage, ...]
+    users: tuple[User, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """An accepted request without its credentials. `fingerprint` is equal for two deliveries of one event."""
+
+    received_at: int
+    event: str
+    trace_id: str
+    fingerprint: bytes
+    body: bytes
+    format: Literal["form", "json", "fetch"]
+    outcome: Literal["read", "unknown", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Work for the worker, stored in the transaction of the event that caused it.
+
+    `lane`: jobs of one lane run in the order of their creation (a chat, a connector line).
+    `dedupe_key`: a second unfinished job with the same key is not stored.
+    """
+
+    kind: str
+    payload: dict[str, Any]
+    lane: str
+    dedupe_key: str
+    trace_id: str = ""
+    due_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    lane: str
+    dedupe_key: str
+    trace_id: str
+    attempts: int
+    created_at: float
+    due_at: float
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuriedJob:
+    """A job that was given up; `botctl <instance> outbox` shows it and can revive it."""
+
+    job: Job
+    buried_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPage:
+    """One page of a list, already JSON text, with the position from which the next page continues."""
+
+    items: str
+    next_key: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxDepth:
+    waiting: dict[str, int] = field(default_factory=dict)
+    buried: dict[str, int] = field(default_factory=dict)
+    oldest_waiting_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Whom a dialog goes to: the line's queue (`operator`), one user, or the queue of another line."""
+
+    kind: Literal["operator", "user", "queue"]
+    target_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """`all` lines (those that no other bot serves), the named ones, or none."""
+
+    all: bool = False
+    ids: tuple[int, ...] = ()

@@ -1,0 +1,51 @@
+"""What every outbox store promises, whatever database is behind it. `tests/contract/` holds it to that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from ..db import Tx
+from ..model import BuriedJob, Job, NewJob, OutboxDepth
+
+
+class Outbox(Protocol):
+    # --- writing, inside the transaction of `Storage.write`
+
+    def put(self, tx: Tx, job: NewJob, now: float) -> bool:
+        """Store a job; False when an unfinished one with the same `dedupe_key` waits already."""
+
+    def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
+        """Lease due jobs, oldest first, never two of one lane and never one that overtakes its lane.
+
+        A claimed job is nobody else's until the lease ends; `attempts` counts this claim.
+        """
+
+    def done(self, tx: Tx, job_ids: Collection[int]) -> None: ...
+
+    def postpone(self, tx: Tx, job_id: int, due_at: float, reason: str) -> None: ...
+
+    def release(self, tx: Tx, job_ids: Collection[int]) -> None:
+        """Give claimed jobs back as if they had not been claimed."""
+
+    def void_leases(self, tx: Tx) -> None:
+        """End every lease: the worker that held them is known to be dead."""
+
+    def bury(self, tx: Tx, job_id: int, now: float, reason: str) -> None: ...
+
+    def hasten(self, tx: Tx, kinds: Collection[str], now: float) -> int:
+        """Make postponed jobs due now: what held them back is over. Returns how many."""
+
+    def revive(self, tx: Tx, job_ids: Collection[int] | None, now: float) -> int:
+        """Dig out buried jobs (None: all) with fresh tries; one that was queued anew meanwhile stays buried."""
+
+    # --- reading
+
+    def next_due(self, kinds: Collection[str]) -> float | None:
+        """When the next job of these kinds is due; None when none waits. Leased jobs count at their lease end."""
+
+    def waiting(self, limit: int) -> list[Job]: ...
+
+    def buried(self, limit: int) -> list[BuriedJob]: ...
+
+    def depth(self) -> OutboxDepth: ...

@@ -1,0 +1,60 @@
+"""When a failed job is tried again, and when it is given up. Pure arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import CallRefused, NotAuthorized, PortalUnavailable, StorageError
+
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 300.0
+GIVE_UP_AFTER_S: Final = 3 * 24 * 3600.0
+MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTERNAL_SERVER_ERROR
+
+# A client waits at the other end of a hand-over, so its pauses stay short.
+LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0}
+
+# Refusals that another try may overcome; every other code is final.
+PASSING_CODES: Final = frozenset(
+    {
+        "INTERNAL_SERVER_ERROR",
+        "ERROR_UNEXPECTED_ANSWER",
+        "ERROR_CORE",
+        "OVERLOAD_LIMIT",
+        "QUERY_LIMIT_EXCEEDED",
+        "OPERATION_TIME_LIMIT",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Try again in `pause_s` seconds."""
+
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    reason: str
+
+
+def after_failure(
+    kind: str, attempts: int, age_s: float, error: Exception, jitter: float, *, patience_s: float = GIVE_UP_AFTER_S
+) -> Later | GiveUp:
+    """`attempts`: tries so far, this one included; `jitter`: 0 … 1, drawn by the caller."""
+    if isinstance(error, CallRefused) and error.code not in PASSING_CODES:
+        return GiveUp(str(error))
+    if isinstance(error, CallRefused) and attempts >= MAX_REFUSALS:
+        return GiveUp(f"{error} ({attempts} tries)")
+    if not isinstance(error, CallRefused | PortalUnavailable | NotAuthorized | StorageError):
+        return GiveUp(f"{type(error).__name__}: {error}")
+    if age_s >= patience_s:
+        return GiveUp(f"{error} (for {age_s / 3600:.0f} h)")
+    asked = error.retry_after_s if isinstance(error, PortalUnavailable) else None
+    if asked is not None:
+        return Later(asked + jitter)
+    longest = LONGEST_PAUSE_BY_KIND.get(kind, LONGEST_PAUSE_S)
+    pause = min(longest, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30))
+    return Later(pause * (0.75 + 0.5 * jitter))

@@ -1,0 +1,132 @@
+"""All SQL of jobs, in SQLite's dialect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any, Final
+
+from ..db import Storage, Tx
+from ..model import BuriedJob, Job, NewJob, OutboxDepth
+
+_COLUMNS: Final = "id, kind, payload, lane, dedupe_key, trace_id, attempts, created_at, due_at, last_error"
+_PUT: Final = (
+    "INSERT INTO outbox (kind, payload, lane, dedupe_key, trace_id, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (dedupe_key) WHERE buried_at IS NULL DO NOTHING"
+)
+
+
+class SqliteOutbox:
+    """Implements `contract.Outbox` over one `Storage`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def put(self, tx: Tx, job: NewJob, now: float) -> bool:
+        payload = json.dumps(job.payload, ensure_ascii=False)
+        values = (job.kind, payload, job.lane, job.dedupe_key, job.trace_id, now, max(now, job.due_at))
+        return tx.sql.execute(_PUT, values).rowcount == 1
+
+    def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
+        rows = tx.sql.execute(
+            "UPDATE outbox SET claimed_until = ?, attempts = attempts + 1 WHERE id IN ("
+            f" SELECT id FROM outbox o WHERE buried_at IS NULL AND kind IN ({_marks(kinds)})"
+            " AND due_at <= ? AND claimed_until <= ? AND NOT EXISTS (SELECT 1 FROM outbox earlier"
+            "  WHERE earlier.lane = o.lane AND earlier.id < o.id AND earlier.buried_at IS NULL)"
+            f" ORDER BY due_at, id LIMIT ?) RETURNING {_COLUMNS}",
+            (now + lease_s, *kinds, now, now, limit),
+        ).fetchall()
+        return sorted(map(_job, rows), key=lambda job: (job.due_at, job.id))
+
+    def done(self, tx: Tx, job_ids: Collection[int]) -> None:
+        tx.sql.execute(f"DELETE FROM outbox WHERE id IN ({_marks(job_ids)})", tuple(job_ids))
+
+    def postpone(self, tx: Tx, job_id: int, due_at: float, reason: str) -> None:
+        tx.sql.execute(
+            "UPDATE outbox SET due_at = ?, claimed_until = 0, last_error = ? WHERE id = ?", (due_at, reason, job_id)
+        )
+
+    def release(self, tx: Tx, job_ids: Collection[int]) -> None:
+        tx.sql.execute(
+            f"UPDATE outbox SET claimed_until = 0, attempts = attempts - 1 WHERE id IN ({_marks(job_ids)})",
+            tuple(job_ids),
+        )
+
+    def void_leases(self, tx: Tx) -> None:
+        tx.sql.execute("UPDATE outbox SET claimed_until = 0 WHERE claimed_until > 0")
+
+    def bury(self, tx: Tx, job_id: int, now: float, reason: str) -> None:
+        tx.sql.execute(
+            "UPDATE outbox SET buried_at = ?, claimed_until = 0, last_error = ? WHERE id = ?", (now, reason, job_id)
+        )
+
+    def hasten(self, tx: Tx, kinds: Collection[str], now: float) -> int:
+        return tx.sql.execute(
+            f"UPDATE outbox SET due_at = ? WHERE buried_at IS NULL AND kind IN ({_marks(kinds)})"
+            " AND due_at > ? AND attempts > 0",
+            (now, *kinds, now),
+        ).rowcount
+
+    def revive(self, tx: Tx, job_ids: Collection[int] | None, now: float) -> int:
+        chosen = "" if job_ids is None else f" AND id IN ({_marks(job_ids)})"
+        return tx.sql.execute(
+            "UPDATE OR IGNORE outbox SET buried_at = NULL, attempts = 0, due_at = ?, created_at = ?"
+            f" WHERE buried_at IS NOT NULL{chosen}",
+            (now, now, *(job_ids or ())),
+        ).rowcount
+
+    def next_due(self, kinds: Collection[str]) -> float | None:
+        with self._storage.read() as tx:
+            row = tx.sql.execute(
+                "SELECT MIN(MAX(due_at, claimed_until)) FROM outbox o WHERE buried_at IS NULL"
+                f" AND kind IN ({_marks(kinds)}) AND NOT EXISTS (SELECT 1 FROM outbox earlier"
+                "  WHERE earlier.lane = o.lane AND earlier.id < o.id AND earlier.buried_at IS NULL)",
+                tuple(kinds),
+            ).fetchone()
+        due: float | None = row[0]
+        return due
+
+    def waiting(self, limit: int) -> list[Job]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE buried_at IS NULL ORDER BY due_at, id LIMIT ?", (limit,)
+            )
+            return [_job(row) for row in rows]
+
+    def buried(self, limit: int) -> list[BuriedJob]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                f"SELECT {_COLUMNS}, buried_at FROM outbox WHERE buried_at IS NOT NULL ORDER BY id DESC LIMIT ?",
+                (limit,),
+            )
+            return [BuriedJob(_job(row[:-1]), row[-1]) for row in rows]
+
+    def depth(self) -> OutboxDepth:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT kind, buried_at IS NOT NULL, COUNT(*), MIN(created_at) FROM outbox GROUP BY 1, 2"
+            ).fetchall()
+        waiting = {kind: count for kind, is_buried, count, _ in rows if not is_buried}
+        buried = {kind: count for kind, is_buried, count, _ in rows if is_buried}
+        oldest = min((created for _, is_buried, _, created in rows if not is_buried), default=None)
+        return OutboxDepth(waiting, buried, oldest)
+
+
+def _marks(values: Collection[Any]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    job_id, kind, payload, lane, dedupe_key, trace_id, attempts, created_at, due_at, last_error = row
+    return Job(
+        id=job_id,
+        kind=kind,
+        payload=json.loads(payload),
+        lane=lane,
+        dedupe_key=dedupe_key,
+        trace_id=trace_id,
+        attempts=attempts,
+        created_at=created_at,
+        due_at=due_at,
+        last_error=last_error,
+    )

@@ -1,0 +1,215 @@
+"""Settings of one instance: the one reader of the environment. Every bad variable is reported at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import SettingsError
+from .model import Handover, Lines
+
+Choice = TypeVar("Choice", bound=str)
+
+INSTANCE_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?")
+DEFAULT_BOT_NAME: Final = "Python Interceptor Bot"
+HANDLER_PATH: Final = "/python_bot/"
+EVERY_LINE: Final = Lines(all=True)
+TO_THE_QUEUE: Final = Handover("operator")
+
+# Every variable that an instance reads, with one line for people; docs and tests read this table too.
+VARIABLES: Final[dict[str, str]] = {
+    "API_SECRET_TOKEN": "token that opens the API and the administration; at least 16 characters",
+    "CLIENT_ID": "client_id of the local application (`local.…`)",
+    "CLIENT_SECRET": "client_secret of the local application; without it tokens cannot be refreshed",
+    "B24BOT_INSTANCE": "name of the instance: a-z, 0-9 and '-', 1 to 24 characters",
+    "B24BOT_HOME": "directory of the instance: dialogs.db, auth.json, bot.log, files/",
+    "B24BOT_PUBLIC_URL": "exact URL of the handler as registered in the portal; ends in /python_bot/",
+    "B24BOT_PORTAL": "host of the portal that may install the application (with http:// if it has no TLS)",
+    "B24BOT_OAUTH_URL": "authorization server, only to override the two official ones",
+    "B24BOT_BOT_NAME": "name of the bot as employees see it",
+    "B24BOT_LINES": "open lines to attach the bot to: none, all, or ids such as 3,7",
+    "B24BOT_HANDOVER": "who receives the dialog: operator, user:<id> or queue:<line id>",
+    "B24BOT_EVENT_MODE": "webhook (the portal calls us) or fetch (we ask it; no public address needed)",
+    "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
+    "PORT": "loopback port that gunicorn listens on when systemd passes no socket",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    home: Path
+    api_secret_token: str
+    public_url: str
+    instance: str = "default"
+    client_id: str = ""
+    client_secret: str = ""
+    portal: str = ""
+    oauth_url: str = ""
+    bot_name: str = DEFAULT_BOT_NAME
+    lines: Lines = EVERY_LINE
+    handover: Handover = TO_THE_QUEUE
+    event_mode: Literal["webhook", "fetch"] = "webhook"
+    log_level: str = "INFO"
+    public_read: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read and check everything; raises SettingsError that names every wrong variable."""
+        reader = _Reader(env)
+        settings = cls(
+            home=reader.directory("B24BOT_HOME"),
+            api_secret_token=reader.secret("API_SECRET_TOKEN"),
+            event_mode=reader.choice("B24BOT_EVENT_MODE", "webhook", "fetch"),
+            public_url=reader.handler_url("B24BOT_PUBLIC_URL"),
+            instance=reader.instance("B24BOT_INSTANCE"),
+            client_id=reader.text("CLIENT_ID"),
+            client_secret=reader.text("CLIENT_SECRET"),
+            portal=reader.portal("B24BOT_PORTAL"),
+            oauth_url=reader.base_url("B24BOT_OAUTH_URL"),
+            bot_name=reader.text("B24BOT_BOT_NAME") or DEFAULT_BOT_NAME,
+            lines=reader.lines("B24BOT_LINES"),
+            handover=reader.handover("B24BOT_HANDOVER"),
+            log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
+            public_read=reader.flag("API_PUBLIC_READ"),
+        )
+        if reader.problems:
+            raise SettingsError(reader.problems)
+        return settings
+
+    @property
+    def bot_code(self) -> str:
+        """CODE of the bot in the portal, unique to the instance and stable over reinstallations (≤ 50)."""
+        return f"b24bot_{self.instance}"
+
+    @property
+    def prefix(self) -> str:
+        """Path before /python_bot/ in the public URL: '/acme', or '' for an installation of one portal."""
+        return urlsplit(self.public_url).path.removesuffix(HANDLER_PATH).rstrip("/")
+
+
+class _Reader:
+    """Takes values out of a mapping, collecting what is wrong instead of stopping at the first."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        return self._env.get(name, "").strip()
+
+    def _bad(self, name: str, why: str) -> None:
+        self.problems.append(f"{name}: {why}")
+
+    def choice(self, name: str, default: Choice, *others: Choice) -> Choice:
+        value = self.text(name)
+        if not value:
+            return default
+        for allowed in (default, *others):
+            if value.lower() == allowed.lower():
+                return allowed
+        self._bad(name, f"{value!r} is none of: {', '.join((default, *others))}")
+        return default
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name).lower()
+        if value in ("", "0", "no", "false", "off"):
+            return False
+        if value in ("1", "yes", "true", "on"):
+            return True
+        self._bad(name, f"{value!r} is neither 0 nor 1")
+        return False
+
+    def directory(self, name: str) -> Path:
+        value = self.text(name)
+        path = Path(value)
+        if not value:
+            self._bad(name, "is missing: give the directory of this instance")
+        elif not path.is_absolute():
+            self._bad(name, f"{value!r} is not an absolute path")
+        elif not path.is_dir():
+            self._bad(name, f"{value} is not a directory: create it first")
+        return path
+
+    def secret(self, name: str) -> str:
+        value = self.text(name)
+        if len(value) < 16:  # the value itself is never shown
+            self._bad(name, "is missing" if not value else "is shorter than 16 characters")
+        return value
+
+    def instance(self, name: str) -> str:
+        value = self.text(name) or "default"
+        if not INSTANCE_NAME.fullmatch(value):
+            self._bad(name, f"{value!r}: use a-z, 0-9 and '-', 1 to 24 characters, no '-' at the ends")
+        return value
+
+    def base_url(self, name: str) -> str:
+        value = self.text(name).rstrip("/")
+        if value and not _is_http_url(value):
+            self._bad(name, f"{value!r} is not an http(s) URL")
+        return value
+
+    def handler_url(self, name: str) -> str:
+        value = self.text(name)
+        if not value:
+            if self.text("B24BOT_EVENT_MODE").lower() != "fetch":
+                self._bad(name, "is missing: give the URL that the portal calls, ending in /python_bot/")
+        elif not _is_http_url(value):
+            self._bad(name, f"{value!r} is not an http(s) URL")
+        elif not value.endswith(HANDLER_PATH):
+            self._bad(name, f"{value!r} does not end in {HANDLER_PATH}")
+        elif "." not in (urlsplit(value).hostname or "").lstrip("."):
+            self._bad(name, f"{value!r}: Bitrix24 refuses a host without a dot; use a domain or an IP address")
+        return value
+
+    def portal(self, name: str) -> str:
+        """'acme.bitrix24.ru' or 'https://b24.acme.ru:8443' or 'http://127.0.0.1:9000' -> scheme://host[:port]."""
+        value = self.text(name).rstrip("/")
+        if not value:
+            return ""
+        url = value if "://" in value else f"https://{value}"
+        parts = urlsplit(url)
+        if not _is_http_url(url) or parts.path or parts.query:
+            self._bad(name, f"{value!r} is not a host such as acme.bitrix24.ru")
+        return f"{parts.scheme}://{parts.netloc.lower()}"
+
+    def lines(self, name: str) -> Lines:
+        value = self.text(name).lower()
+        if value in ("", "all"):
+            return Lines(all=True)
+        if value == "none":
+            return Lines()
+        ids = value.replace(",", " ").split()
+        if not all(_is_id(text) for text in ids):
+            self._bad(name, f"{value!r} is neither none, all, nor ids such as 3,7")
+            return Lines()
+        return Lines(ids=tuple(dict.fromkeys(int(text) for text in ids)))
+
+    def handover(self, name: str) -> Handover:
+        value = self.text(name).lower() or "operator"
+        kind, _, target = value.partition(":")
+        if value == "operator":
+            return Handover("operator")
+        if kind == "user" and _is_id(target):
+            return Handover("user", int(target))
+        if kind == "queue" and _is_id(target):
+            return Handover("queue", int(target))
+        self._bad(name, f"{value!r} is none of: operator, user:<id>, queue:<line id>")
+        return Handover("operator")
+
+
+def _is_id(text: str) -> bool:
+    return bool(re.fullmatch(r"[1-9][0-9]{0,17}", text))
+
+
+def _is_http_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0

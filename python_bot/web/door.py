@@ -1,0 +1,216 @@
+"""The door for the portal's requests: what kind is it, is it genuine, store it, answer. Calls no one.
+
+One URL receives everything: events (`event=`), the application opened in the portal (`AUTH_ID=`), the settings of
+a connector (`PLACEMENT=`), the OAuth return (GET `?code=`), and whatever else the internet sends. A genuine event is
+answered 200 after it is on disk and 503 when it cannot be stored; a forged one is answered like any other, counted,
+and leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from ..archive import Archive
+from ..bitrix import install
+from ..bitrix.event_types import AppUninstalled
+from ..bitrix.events import event_time, read_event
+from ..bitrix.hosts import HostPolicy, origin
+from ..bitrix.payload import Node, number
+from ..bitrix.php_form import Request, read_request
+from ..bitrix.tokens import Candidate, TokenStore
+from ..errors import BadEvent, StorageError
+from ..intake import Intake, confirm_job
+from ..metrics import Metrics
+from ..model import JournalEntry
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+INSTALL_EVENTS: Final = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`page`: the template to show to a person; empty for a machine."""
+
+    status: int = 200
+    page: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+OK: Final = Reply()
+
+
+class Door:
+    def __init__(
+        self, archive: Archive, intake: Intake, tokens: TokenStore, policy: HostPolicy, metrics: Metrics
+    ) -> None:
+        self._archive = archive
+        self._intake = intake
+        self._tokens = tokens
+        self._policy = policy
+        self._metrics = metrics
+        self.last_event_at = 0.0
+
+    def receive(self, body: bytes, query: bytes, trace_id: str) -> Reply:
+        """One POST. Never raises; 503 says that nothing was stored."""
+        started = time.perf_counter()
+        try:
+            return self._receive(body, query, trace_id)
+        except StorageError as error:
+            self._metrics.count("events_refused_total", reason=type(error).__name__)
+            log.error("an event could not be stored: %s; %s", error, error.next_step, extra={"trace_id": trace_id})
+            return Reply(503)
+        finally:
+            self._metrics.observe("acknowledgement_seconds", time.perf_counter() - started)
+
+    def _receive(self, body: bytes, query: bytes, trace_id: str) -> Reply:
+        try:
+            request = read_request(body, query)
+        except BadEvent as error:
+            return self._garbage(str(error), trace_id)
+        name = request.tree.get("event")
+        if isinstance(name, str) and name:
+            self._event(name[:64].upper(), request, trace_id)
+            return OK
+        if request.tree.get("AUTH_ID") or request.tree.get("PLACEMENT"):
+            return self._opened(request, trace_id)
+        return self._garbage("neither an event nor an opened application", trace_id)
+
+    def _garbage(self, why: str, trace_id: str) -> Reply:
+        self._metrics.count("requests_ignored_total")
+        log.info("a request was ignored: %s", why, extra={"trace_id": trace_id})
+        return OK
+
+    # --- events
+
+    def _event(self, name: str, request: Request, trace_id: str) -> None:
+        auth = Node(request.tree.get("auth"))
+        is_genuine = self._is_genuine(auth.text("application_token"))
+        if name in INSTALL_EVENTS:
+            self._installation(auth, is_genuine, name, trace_id)
+        elif name == "ONAPPTEST" and not is_genuine:
+            is_genuine = self._learn_application_token(request, auth)
+        if not is_genuine:
+            if name not in INSTALL_EVENTS:
+                self._forged(name, trace_id)
+            return
+        self._store(name, request, trace_id)
+
+    def _is_genuine(self, given: str) -> bool:
+        """Constant time; an empty token on either side never matches."""
+        stored = self._tokens.current()
+        expected = stored.application_token if stored else ""
+        return bool(given and expected) and hmac.compare_digest(given.encode(), expected.encode())
+
+    def _forged(self, name: str, trace_id: str) -> None:
+        self._metrics.count("events_forged_total")
+        log.warning(
+            "an event with a foreign application_token was ignored", extra={"trace_id": trace_id, "event": name}
+        )
+
+    def _store(self, name: str, request: Request, trace_id: str) -> None:
+        now = time.time()
+        outcome: Literal["read", "unknown", "unreadable"] = "read"
+        try:
+            events = read_event(name, request.tree.get("data"), event_time(request.tree, now))
+            if events is None:
+                outcome = "unknown"
+        except BadEvent as error:
+            log.warning("an event could not be read: %s", error, extra={"trace_id": trace_id, "event": name})
+            events, outcome = None, "unreadable"
+        entry = JournalEntry(
+            received_at=int(now),
+            event=name,
+            trace_id=trace_id,
+            fingerprint=request.fingerprint,
+            body=request.stored,
+            format=request.format,
+            outcome=outcome,
+        )
+        self._intake.take(entry, events or [])
+        self.last_event_at = now
+        if events and isinstance(events[0], AppUninstalled):
+            self._uninstall(trace_id)
+
+    def _uninstall(self, trace_id: str) -> None:
+        """The archive stays, whatever CLEAN says: erasing it is the sysadmin's decision."""
+        with self._tokens.locked():
+            stored = self._tokens.current()
+            if stored is not None:
+                self._tokens.save(install.uninstalled(stored, time.time()))
+        log.warning("the application was uninstalled in the portal: the archive is kept", extra={"trace_id": trace_id})
+
+    # --- installations
+
+    def _installation(self, auth: Node, is_genuine: bool, name: str, trace_id: str) -> None:
+        found = install.from_event(auth.raw, self._policy, time.time())
+        if found is None:
+            self._metrics.count("installation", outcome="not permitted")
+            log.warning(
+                "%s from a portal that is not permitted was ignored; B24BOT_PORTAL names the permitted one",
+                name,
+                extra={"trace_id": trace_id},
+            )
+            return
+        self._wait_for_confirmation(Candidate(found), trace_id)
+
+    def _wait_for_confirmation(self, candidate: Candidate, trace_id: str) -> None:
+        try:
+            is_kept = self._tokens.add_candidate(candidate)
+        except OSError as error:
+            raise StorageError(f"auth.json cannot be written: {error.strerror}") from None
+        if not is_kept:
+            self._metrics.count("installation", outcome="flood")
+            log.error("too many installations wait for their confirmation", extra={"trace_id": trace_id})
+            return
+        self._intake.queue(confirm_job(trace_id))
+
+    def _learn_application_token(self, request: Request, auth: Node) -> bool:
+        """After an authorization by code nobody told us the application_token. The portal's answer to our own
+        `event.test` does: only the portal knows the nonce that we sent with it."""
+        stored = self._tokens.current()
+        token = auth.text("application_token")
+        nonce = Node(request.tree.get("data")).node("QUERY").text("nonce", "NONCE")
+        expected = self._archive.fact("nonce") or ""
+        if stored is None or stored.application_token or not (token and nonce and expected):
+            return False
+        if not hmac.compare_digest(nonce.encode(), str(expected).encode()):
+            return False
+        with self._tokens.locked():
+            self._tokens.save(install.with_application_token(stored, token, auth.text("member_id")))
+        return True
+
+    # --- the application opened in the portal
+
+    def _opened(self, request: Request, trace_id: str) -> Reply:
+        tree = request.tree
+        found = install.from_opened_page(tree, self._policy, time.time())
+        language = "ru" if Node(tree).text("LANG").lower() in ("", "ru", "by", "kz", "ua") else "en"
+        if found is None:
+            self._metrics.count("installation", outcome="not permitted")
+            return Reply(200, "not_permitted.html", {"language": language})
+        connector, line = _connector_settings(tree)
+        stored = self._tokens.current()
+        is_new = stored is None or not stored.works
+        if is_new or connector:
+            self._wait_for_confirmation(Candidate(found, opened=True, connector_id=connector, line_id=line), trace_id)
+        context = {"language": language, "connector": connector, "line": line, "portal": origin(found.client_endpoint)}
+        return Reply(200, "connector.html" if connector else "opened.html", {**context, "is_new": is_new})
+
+
+def _connector_settings(tree: dict[str, Any]) -> tuple[str, int]:
+    """https://apidocs.bitrix24.com/api-reference/widgets/setting-connector.html -> ('acme_avito', 3), or ('', 0)."""
+    node = Node(tree)
+    if node.text("PLACEMENT") != "SETTING_CONNECTOR":
+        return "", 0
+    try:
+        options = Node(json.loads(node.text("PLACEMENT_OPTIONS") or "{}"))
+    except (ValueError, RecursionError):
+        return "", 0
+    return options.text("CONNECTOR")[:64], number(options.text("LINE")) or 0

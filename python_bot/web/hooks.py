@@ -1,0 +1,63 @@
+"""`/python_bot/`: the HTTP side of the door. With and without the slash, any verb, never a redirect, never a 5xx
+except 503 for what could not be stored."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from .door import MAX_BODY_BYTES, Door, Reply
+from .oauth import OAuthReturn
+from .tracing import trace_id
+
+VERBS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+RETRY_AFTER_S: Final = 5
+
+
+def blueprint(door: Door, oauth: OAuthReturn) -> Blueprint:
+    hooks = Blueprint("hooks", __name__, template_folder="templates")
+
+    @hooks.route("/python_bot", methods=VERBS, provide_automatic_options=False)
+    @hooks.route("/python_bot/", methods=VERBS, provide_automatic_options=False)
+    @hooks.route("/python_bot/<path:rest>", methods=VERBS, provide_automatic_options=False)
+    def handler(rest: str = "") -> Response:
+        if request.method == "POST":
+            body = read_body()
+            if body is None:
+                return _answer(Reply(413))
+            return _answer(door.receive(body, request.query_string, trace_id()))
+        if request.method in ("GET", "HEAD"):
+            return _answer(oauth.visit(request.args, trace_id()))
+        return _answer(Reply(200))
+
+    return hooks
+
+
+def read_body() -> bytes | None:
+    """The whole body; None when it is longer than the limit. A multipart form comes back url-encoded."""
+    length = request.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        return None
+    if request.mimetype == "multipart/form-data":
+        request.max_content_length = request.max_form_memory_size = MAX_BODY_BYTES
+        try:
+            return urlencode(list(request.form.items(multi=True))).encode()
+        except HTTPException:
+            return None
+    body: bytes = request.stream.read(MAX_BODY_BYTES + 1) if length is None else request.stream.read(length)
+    return None if len(body) > MAX_BODY_BYTES else body
+
+
+def _answer(reply: Reply) -> Response:
+    if reply.page:
+        response = make_response(render_template(reply.page, **reply.context), reply.status)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+    response = Response("" if reply.status < 400 else f"{reply.status}\n", reply.status, mimetype="text/plain")
+    if reply.status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
