@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT_S: Final = 4.0  # how long a commit waits for another process that holds the file
 WRITE_TIMEOUT_S: Final = 12.0  # how long a caller waits for its commit
 GROUP_LIMIT: Final = 256
+SLOW_COMMIT_S: Final = 0.003
+LONGEST_GATHER_S: Final = 0.002
 CHECKPOINT_PAGES: Final = 4000  # 16 MiB of WAL before a commit has to carry a checkpoint
 
 
@@ -80,6 +82,7 @@ class Storage:
         self._idle_readers: queue.LifoQueue[tuple[tuple[int, int], sqlite3.Connection]] = queue.LifoQueue()
         self._thread = threading.Thread(target=self._write_forever, name="b24bot-writer", daemon=True)
         self._closed = False
+        self._last_group, self._last_commit_s = 0, 0.0
         self.commits = 0
         self.units = 0
 
@@ -158,7 +161,7 @@ class Storage:
 
     # --- the writer ----------------------------------------------------------------------------------------
 
-    def _connect_writer(self) -> None:
+    def _connect_writer(self) -> sqlite3.Connection:
         for attempt in (1, 2):
             connection: sqlite3.Connection | None = None
             try:
@@ -171,7 +174,7 @@ class Storage:
                 migrate(connection)
                 self.path.chmod(0o600)
                 self._writer, self._identity = connection, _identity_of(self.path)
-                return
+                return connection
             except sqlite3.Error as error:
                 if connection is not None:
                     connection.close()
@@ -183,6 +186,7 @@ class Storage:
                 if connection is not None:
                     connection.close()
                 raise
+        raise AssertionError("unreachable: the second attempt returns or raises")
 
     def _set_aside(self) -> None:
         """Keep an unreadable file under another name, with its WAL: nothing is ever overwritten."""
@@ -202,30 +206,31 @@ class Storage:
 
     def _replace_file(self, keep_tables: tuple[str, ...]) -> str:
         former = self._ensure_writer()
-        former.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        is_blocked, *_ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_blocked:
+            raise StorageBusy("the archive is being read; nothing was changed", next_step="try again in a moment")
         former.close()
         self._writer = None
         copy = self.path.with_name(f"dialogs-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(2).hex()}.db")
-        # Readers may still hold the WAL: it moves along, so that the copy is whole whatever they do.
+        # The WAL is empty now; it moves along because readers may still hold it.
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
                 self.path.with_name(self.path.name + suffix).rename(copy.with_name(copy.name + suffix))
-        self._connect_writer()
-        assert self._writer is not None
-        self._writer.execute("ATTACH ? AS former", (str(copy),))
+        fresh = self._connect_writer()
+        fresh.execute("ATTACH ? AS former", (str(copy),))
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
+            fresh.execute("BEGIN IMMEDIATE")
             for table in keep_tables:
-                self._writer.execute(f"INSERT INTO main.{table} SELECT * FROM former.{table}")
+                fresh.execute(f"INSERT INTO main.{table} SELECT * FROM former.{table}")
             # Jobs refer to sessions by number, and a message of a running one may come any moment.
-            self._writer.execute("DELETE FROM main.sqlite_sequence")
-            self._writer.execute("INSERT INTO main.sqlite_sequence SELECT * FROM former.sqlite_sequence")
-            self._writer.execute("COMMIT")
+            fresh.execute("DELETE FROM main.sqlite_sequence")
+            fresh.execute("INSERT INTO main.sqlite_sequence SELECT * FROM former.sqlite_sequence")
+            fresh.execute("COMMIT")
         except BaseException:
-            self._writer.rollback()
+            fresh.rollback()
             raise
         finally:
-            self._writer.execute("DETACH former")
+            fresh.execute("DETACH former")
         return copy.name
 
     def _ensure_writer(self) -> sqlite3.Connection:
@@ -233,14 +238,12 @@ class Storage:
             log.warning("the archive file was removed or replaced: opening it anew")
             self._writer.close()
             self._writer = None
-        if self._writer is None:
-            self._connect_writer()
-        assert self._writer is not None
-        return self._writer
+        return self._writer or self._connect_writer()
 
     def _write_forever(self) -> None:
         while (first := self._units.get()) is not None:
             group = [first]
+            self._gather()
             while len(group) < GROUP_LIMIT and not group[-1].alone and not self._units.empty():
                 unit = self._units.get()
                 if unit is None:
@@ -258,6 +261,11 @@ class Storage:
             self._writer.close()
             self._writer = None
 
+    def _gather(self) -> None:
+        """On a slow disk, under load, wait a little: those just answered come again, and share the next fsync."""
+        if self._last_group > 1 and self._last_commit_s > SLOW_COMMIT_S:
+            time.sleep(min(LONGEST_GATHER_S, self._last_commit_s / 5))
+
     def _run_alone(self, unit: _Unit[Any]) -> None:
         try:
             unit.result = unit.work(Tx(self._ensure_writer()))
@@ -269,6 +277,7 @@ class Storage:
     def _commit(self, group: list[_Unit[Any]]) -> None:
         """Run the units of one group and commit them together; afterwards every unit has its outcome."""
         failed: dict[int, BaseException] = {}
+        started = time.perf_counter()
         try:
             connection = self._ensure_writer()
             connection.execute("BEGIN IMMEDIATE")
@@ -291,6 +300,7 @@ class Storage:
             for unit in group:
                 unit.finish(problem)
             return
+        self._last_group, self._last_commit_s = len(group), time.perf_counter() - started
         self.commits += 1
         self.units += len(group)
         for index, unit in enumerate(group):

@@ -1,0 +1,68 @@
+"""What the demo says, in both languages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .language import Language
+
+TEXTS: Final[dict[Language, dict[str, str]]] = {
+    "en": {
+        "portal": "A simulated Bitrix24 portal listens on {url}",
+        "instance": "One instance of the bot runs under Gunicorn on {url}",
+        "installed": "The portal installed the application: bot {bot_id} is registered, line «Продажи» attached",
+        "talk": "A conversation, as it happens:",
+        "client": "client",
+        "operator": "operator",
+        "system": "system",
+        "bot": "bot",
+        "joins": "joined the new dialog and asked for a human at once",
+        "handed": "handed over {ms:.0f} ms after the client wrote",
+        "edits": "(edits) {text}",
+        "deletes": "(deletes the last message; the archive keeps its text)",
+        "sends": "(sends a file: {name})",
+        "finishes": "(closes the conversation)",
+        "archived": "The archive holds {count} messages; compared with the portal's own history: {complete}.",
+        "complete": "complete",
+        "incomplete": "not yet complete",
+        "explore": "Explore (the demo goes on until Ctrl-C):",
+        "dialogs": "all dialogs",
+        "dialog": "this dialog with its messages",
+        "users": "people",
+        "status": "state of the instance",
+        "metrics": "figures for monitoring",
+        "log": "log",
+        "ending": "Ending: stopping Gunicorn and the portal, removing {home}",
+        "ended": "Nothing is left running.",
+        "failed": "the demo's instance did not start; the end of its output:",
+    },
+    "ru": {
+        "portal": "Имитация портала Битрикс24 слушает {url}",
+        "instance": "Один экземпляр бота работает под Gunicorn: {url}",
+        "installed": "Портал установил приложение: бот {bot_id} зарегистрирован, линия «Продажи» подключена",
+        "talk": "Разговор, как он идёт:",
+        "client": "клиент",
+        "operator": "оператор",
+        "system": "система",
+        "bot": "бот",
+        "joins": "вошёл в новый диалог и сразу позвал человека",
+        "handed": "диалог передан через {ms:.0f} мс после сообщения клиента",
+        "edits": "(правит) {text}",
+        "deletes": "(удаляет последнее сообщение; в архиве текст остаётся)",
+        "sends": "(присылает файл: {name})",
+        "finishes": "(закрывает диалог)",
+        "archived": "В архиве {count} сообщений; сверка с историей портала: {complete}.",
+        "complete": "всё на месте",
+        "incomplete": "ещё не всё",
+        "explore": "Посмотрите сами (демонстрация работает до Ctrl-C):",
+        "dialogs": "все диалоги",
+        "dialog": "этот диалог с сообщениями",
+        "users": "люди",
+        "status": "состояние экземпляра",
+        "metrics": "показатели для мониторинга",
+        "log": "журнал",
+        "ending": "Завершаю: останавливаю Gunicorn и портал, удаляю {home}",
+        "ended": "Ничего не осталось запущенным.",
+        "failed": "экземпляр демонстрации не запустился; конец его вывода:",
+    },
+}
