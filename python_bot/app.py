@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -21,7 +22,7 @@ from .bitrix.pace import Pace
 from .bitrix.tokens import Authorizer, TokenStore
 from .bitrix.transport import Transport
 from .db import Storage
-from .errors import StorageError
+from .errors import B24BotError, StorageError
 from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
@@ -38,6 +39,8 @@ from .web.prefix import AcceptPrefix
 from .worker import Worker
 
 log = logging.getLogger(__name__)
+
+GUNICORN_BOOT_ERROR = 3  # the exit status on which Gunicorn gives up instead of trying again for ever
 
 
 class Instance:
@@ -103,6 +106,8 @@ class Instance:
         self.worker.start()
         if self.fetcher is not None:
             self.fetcher.start()
+        for doubt in self.settings.doubts():
+            log.warning("%s", doubt)
         log.info("started release %s, mode %s", __version__, self.settings.event_mode)
 
     def close(self) -> None:
@@ -208,12 +213,24 @@ class Instance:
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application of one instance, at work. Reads the environment when no settings are given.
+    """The WSGI application of one instance, at work; what Gunicorn calls.
 
-    Raises SettingsError (all bad variables at once) or StorageError.
+    Without settings it reads the environment, and says what is wrong in plain words instead of a traceback.
+    With settings it raises StorageError.
     """
-    instance = Instance(settings or Settings.from_env(os.environ))
-    instance.start()
+    if settings is None:
+        try:
+            return create_app(Settings.from_env(os.environ))
+        except B24BotError as error:
+            print(f"Error: {error}\nNext step: {error.next_step or 'see bot.log'}", file=sys.stderr, flush=True)
+            raise SystemExit(GUNICORN_BOOT_ERROR) from None
+    instance = Instance(settings)
+    try:
+        instance.start()
+    except B24BotError as error:
+        log.critical("not started: %s; %s", error, error.next_step)
+        instance.close()
+        raise
     app = flask_app(instance)
     app.extensions["b24bot"] = instance
     return app

@@ -16,13 +16,14 @@ Choice = TypeVar("Choice", bound=str)
 
 INSTANCE_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?")
 DEFAULT_BOT_NAME: Final = "Python Interceptor Bot"
+SHORT_TOKEN: Final = 16
 HANDLER_PATH: Final = "/python_bot/"
 EVERY_LINE: Final = Lines(all=True)
 TO_THE_QUEUE: Final = Handover("operator")
 
 # Every variable that an instance reads, with one line for people; docs and tests read this table too.
 VARIABLES: Final[dict[str, str]] = {
-    "API_SECRET_TOKEN": "token that opens the API and the administration; at least 16 characters",
+    "API_SECRET_TOKEN": "token that opens the API and the administration; 16 characters or more",
     "CLIENT_ID": "client_id of the local application (`local.…`)",
     "CLIENT_SECRET": "client_secret of the local application; without it tokens cannot be refreshed",
     "B24BOT_INSTANCE": "name of the instance: a-z, 0-9 and '-', 1 to 24 characters",
@@ -81,6 +82,19 @@ class Settings:
             raise SettingsError(reader.problems)
         return settings
 
+    def doubts(self) -> list[str]:
+        """What is allowed but probably not meant; for the log of a start."""
+        found: list[str] = []
+        if len(self.api_secret_token) < SHORT_TOKEN:
+            found.append(f"API_SECRET_TOKEN is shorter than {SHORT_TOKEN} characters: it can be guessed")
+        if self.event_mode == "webhook" and "." not in (urlsplit(self.public_url).hostname or "").lstrip("."):
+            found.append("B24BOT_PUBLIC_URL: Bitrix24 refuses a host without a dot; use a domain or an IP address")
+        if not self.portal:
+            found.append("B24BOT_PORTAL is not set: any cloud portal may install the application first")
+        if not (self.client_id and self.client_secret):
+            found.append("CLIENT_ID and CLIENT_SECRET are not both set: the tokens will last one hour")
+        return found
+
     @property
     def bot_code(self) -> str:
         """CODE of the bot in the portal, unique to the instance and stable over reinstallations (≤ 50)."""
@@ -137,8 +151,8 @@ class _Reader:
 
     def secret(self, name: str) -> str:
         value = self.text(name)
-        if len(value) < 16:  # the value itself is never shown
-            self._bad(name, "is missing" if not value else "is shorter than 16 characters")
+        if not value:
+            self._bad(name, "is missing: give a long random text, for example from `openssl rand -hex 24`")
         return value
 
     def instance(self, name: str) -> str:
@@ -162,8 +176,6 @@ class _Reader:
             self._bad(name, f"{value!r} is not an http(s) URL")
         elif not value.endswith(HANDLER_PATH):
             self._bad(name, f"{value!r} does not end in {HANDLER_PATH}")
-        elif "." not in (urlsplit(value).hostname or "").lstrip("."):
-            self._bad(name, f"{value!r}: Bitrix24 refuses a host without a dot; use a domain or an IP address")
         return value
 
     def portal(self, name: str) -> str:

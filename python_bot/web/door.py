@@ -31,6 +31,7 @@ from ..model import JournalEntry
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+NOISE_PAUSE_S: Final = 60.0  # strangers' requests are counted each, and logged this often at the most
 INSTALL_EVENTS: Final = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
 
 
@@ -56,6 +57,7 @@ class Door:
         self._policy = policy
         self._metrics = metrics
         self.last_event_at = 0.0
+        self._noise_logged_at: dict[str, float] = {}
 
     def receive(self, body: bytes, query: bytes, trace_id: str) -> Reply:
         """One POST. Never raises; 503 says that nothing was stored."""
@@ -84,8 +86,15 @@ class Door:
 
     def _garbage(self, why: str, trace_id: str) -> Reply:
         self._metrics.count("requests_ignored_total")
-        log.info("a request was ignored: %s", why, extra={"trace_id": trace_id})
+        self._note_noise("a request was ignored: %s", why, trace_id)
         return OK
+
+    def _note_noise(self, text: str, what: str, trace_id: str) -> None:
+        """Log a stranger's request, but let nobody fill the disk with such lines."""
+        now = time.monotonic()
+        if now - self._noise_logged_at.get(text, -NOISE_PAUSE_S) >= NOISE_PAUSE_S:
+            self._noise_logged_at[text] = now
+            log.warning(text, what, extra={"trace_id": trace_id})
 
     # --- events
 
@@ -152,11 +161,8 @@ class Door:
         found = install.from_event(auth.raw, self._policy, time.time())
         if found is None:
             self._metrics.count("installation", outcome="not permitted")
-            log.warning(
-                "%s from a portal that is not permitted was ignored; B24BOT_PORTAL names the permitted one",
-                name,
-                extra={"trace_id": trace_id},
-            )
+            text = "%s from a portal that is not permitted was ignored; B24BOT_PORTAL names the permitted one"
+            self._note_noise(text, name, trace_id)
             return
         self._wait_for_confirmation(Candidate(found), trace_id)
 

@@ -1,7 +1,7 @@
 """What tests share: a real instance under real Gunicorn, recorded payloads, ways to wait."""
 
 from .payloads import VECTORS, form, vector
-from .server import TOKEN, Server, free_port
+from .server import ROOT, TOKEN, Server, free_port
 from .waiting import until
 
-__all__ = ["TOKEN", "VECTORS", "Server", "form", "free_port", "until", "vector"]
+__all__ = ["ROOT", "TOKEN", "VECTORS", "Server", "form", "free_port", "until", "vector"]

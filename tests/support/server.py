@@ -84,24 +84,33 @@ class Server:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
         if self._temporary:
             self._temporary.cleanup()
+            self.output_path.unlink(missing_ok=True)
 
     # --- the process
 
+    @property
+    def output_path(self) -> Path:
+        """What gunicorn writes to its standard output and error."""
+        return self.home.parent / f"{self.home.name}.out"
+
     def start(self, *, wait: bool = True) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python_bot/gunicorn_conf.py", "python_bot.app:create_app()"],
-            cwd=ROOT,
-            env=self.env,
-            start_new_session=True,
-            stdout=(self.home.parent / f"{self.home.name}.out").open("ab"),
-            stderr=subprocess.STDOUT,
-        )
+        with self.output_path.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "python_bot/gunicorn_conf.py", "python_bot.app:create_app()"],
+                cwd=ROOT,
+                env=self.env,
+                start_new_session=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         if wait:
-            until(self.is_up, what=f"the instance answers; see {self.home}.out")
+            until(self.is_up, what=f"the instance answers; see {self.output_path}")
 
     def is_up(self) -> bool:
         with contextlib.suppress(OSError):

@@ -1,0 +1,70 @@
+"""`botctl demo` as a new user runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support import ROOT, until
+
+COMMAND = [sys.executable, "-m", "python_bot.cli", "demo", "--pause", "0.05"]
+
+
+def leftovers() -> set[str]:
+    return {path.name for path in Path(tempfile.gettempdir()).glob("b24bot-demo-*")}
+
+
+def processes_of(directory: str) -> list[str]:
+    """Command lines of processes whose environment names a directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if directory.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete() -> None:
+    before = leftovers()
+    done = subprocess.run(
+        [*COMMAND, "--exit"],
+        cwd=ROOT,
+        env={**os.environ, "LC_ALL": "ru_RU.UTF-8", "PYTHONUTF8": "1"},
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    text = done.stdout.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    assert "диалог передан через" in text
+    assert "всё на месте" in text
+    assert "curl -s -H 'Authorization: Bearer" in text
+    assert leftovers() == before
+
+
+def test_ctrl_c_ends_everything_and_leaves_nothing_running() -> None:
+    before = leftovers()
+    env = {**os.environ, "LC_ALL": "C.UTF-8"}
+    demo = subprocess.Popen(COMMAND, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert demo.stdout is not None
+    home = ""
+    for line in demo.stdout:
+        found = re.search(r"tail -f (\S+)/bot\.log", line.decode())
+        if found:
+            home = found[1]
+            break
+    assert home
+    assert processes_of(home), "the instance runs while the demo waits"
+    demo.send_signal(signal.SIGINT)
+    rest, errors = demo.communicate(timeout=30)
+    assert demo.returncode == 0, errors.decode()
+    assert "Nothing is left running." in rest.decode()
+    assert leftovers() == before
+    until(lambda: not processes_of(home), what="no process of the demo is left")

@@ -1,0 +1,139 @@
+"""What the documents promise exists, and what exists is documented, in both languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from python_bot.cli.main import INSTANCE_VERBS, SERVER_VERBS
+from python_bot.settings import VARIABLES
+from python_bot.simulator import SimulatedPortal
+from tests.support import ROOT, Server, until
+
+READMES = ("README.md", "README.ru.md")
+API = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_setting_is_documented_and_every_documented_setting_exists(name: str) -> None:
+    rows = re.findall(r"^\| (`[A-Z0-9_`, ]+`) \|", read(name), re.MULTILINE)
+    documented = {variable for row in rows for variable in re.findall(r"`([A-Z0-9_]+)`", row)}
+    assert documented == set(VARIABLES)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_command_is_documented_and_every_documented_command_exists(name: str) -> None:
+    documented = set(re.findall(r"`botctl (INSTANCE [a-z]+|[a-z]+)`", read(name)))
+    assert documented == {*SERVER_VERBS, *(f"INSTANCE {verb}" for verb in INSTANCE_VERBS)}
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_every_documented_option_of_the_outbox_exists(name: str) -> None:
+    row = next(line for line in read(name).splitlines() if "INSTANCE outbox" in line)
+    options = {option for parameter in INSTANCE_VERBS["outbox"].params for option in parameter.opts}
+    assert set(re.findall(r"`(--[a-z-]+)", row)) <= options
+
+
+def test_both_readmes_are_equally_complete() -> None:
+    english, russian = read("README.md"), read("README.ru.md")
+
+    def shape(text: str) -> tuple[int, int, int, int]:
+        rows = len(re.findall(r"^\|", text, re.MULTILINE))
+        return text.count("\n## "), text.count("```sh"), rows, len(re.findall(r"^\d\. ", text, re.MULTILINE))
+
+    assert shape(english) == shape(russian)
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]*)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            if target and "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_figure_of_the_benchmark_is_documented_with_its_bound() -> None:
+    from bench.figures import FIGURES
+
+    documented = re.findall(r"^\| `([a-z_]+)`", read("bench/README.md"), re.MULTILINE)
+    assert documented == list(FIGURES)
+
+
+def test_no_document_names_a_file_that_is_not_there() -> None:
+    for document in ("docs/architecture.md", "docs/security.md"):
+        for path in re.findall(r"`((?:tests|bench|docs|python_bot)/[\w./]+)`", read(document)):
+            assert (ROOT / path).exists(), f"{document}: {path}"
+
+
+# --- the API, compared with a running instance ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with SimulatedPortal() as portal, Server(portal) as running:
+        running.install()
+        client = portal.client("Анна", connector="telegrambot", line=3, external_id="1")
+        chat_id = client.writes("Чек", files=[portal.file("чек.jpg", b"\xff\xd8\xff")]).chat_id
+        until(lambda: portal.handed_over(chat_id))
+        portal.operator(27).answers(chat_id)
+        portal.wait_quiet()
+        until(lambda: len(running.messages(chat_id)) >= 3)
+        yield running
+
+
+def fields_of(heading: str, table: str = "Field") -> set[str]:
+    """The names in the first column of a table under a heading of docs/api.md."""
+    section = API.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
+    body = section.split(f"| {table} |", 1)[1].split("\n\n", 1)[0]
+    first_cells = [line.split("|")[1] for line in body.splitlines() if line.startswith("| `")]
+    return {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def keys(rows: list[dict[str, Any]]) -> set[str]:
+    assert rows
+    return {key for row in rows for key in row}
+
+
+def test_every_field_of_a_dialog_is_documented(server: Server) -> None:
+    assert keys(server.api("/api/dialogs")["dialogs"]) == fields_of("GET /api/dialogs\n")
+
+
+def test_every_field_of_one_dialog_is_documented(server: Server) -> None:
+    chat_id = server.api("/api/dialogs")["dialogs"][0]["chat_id"]
+    found, heading = server.api(f"/api/dialogs/{chat_id}"), "GET /api/dialogs/CHAT_ID"
+    assert set(found) == {"dialog", "sessions", "participants", "messages", "next_cursor"}
+    assert keys(found["sessions"]) == fields_of(heading, "Field of a session")
+    assert keys(found["participants"]) == fields_of(heading, "Field of a participant")
+    assert keys(found["messages"]) == fields_of(heading, "Field of a message")
+    files = [file for message in found["messages"] for file in message["files"]]
+    assert keys(files) == {"id", "name", "size", "type", "url"}
+
+
+def test_every_field_of_a_user_is_documented(server: Server) -> None:
+    assert keys(server.api("/api/users")["users"]) == fields_of("GET /api/users")
+
+
+def test_every_field_of_the_status_is_documented(server: Server) -> None:
+    assert set(server.api("/api/admin/status")) == fields_of("Administration", "Field of the status")
+
+
+def test_every_address_is_documented_and_every_documented_address_exists() -> None:
+    import tempfile
+
+    from python_bot.app import Instance, flask_app
+    from python_bot.settings import Settings
+
+    with tempfile.TemporaryDirectory() as home:
+        instance = Instance(Settings(Path(home), "t" * 16, "http://127.0.0.1:1/python_bot/"))
+        routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
+        instance.close()
+    routes = {route.replace("<int:chat_id>", "CHAT_ID") for route in routes if not route.startswith("/python_bot/<")}
+    documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+)", API)) | {"/python_bot/", "/python_bot"}
+    assert routes == documented
