@@ -1,0 +1,192 @@
+"""Everything that can go wrong on a portal, switched on and off while it runs."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+MAINTENANCE_PAGE = (
+    "<!DOCTYPE html><html><head><title>Работы на сервере</title></head><body>Скоро вернёмся</body></html>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Planned:
+    times: int
+    answer: Callable[[], Answer]
+
+
+class HttpFaults:
+    """Faults of one listener (the portal, or the OAuth server)."""
+
+    def __init__(self, latency_s: float = 0.0) -> None:
+        self.latency_s = latency_s
+        self._lock = threading.Lock()
+        self._planned: list[_Planned] = []
+        self._by_method: dict[str, list[_Planned]] = {}
+        self._moved_to = ""
+        self._down = False
+        self._hanging = threading.Event()
+        self._hanging.set()  # set: nothing hangs
+        self.on_down: Callable[[bool], None] = lambda down: None
+
+    # whole answers
+
+    def html(self, status: int = 503, times: int = 1, retry_after_s: int | None = None) -> None:
+        """The next requests get a maintenance page instead of JSON (any status, 200 too)."""
+        headers = _retry_after(retry_after_s)
+        self._plan(times, lambda: Answer(status, MAINTENANCE_PAGE.encode(), "text/html; charset=utf-8", headers))
+
+    def garbage(self, times: int = 1) -> None:
+        """The next requests get 200, a JSON content type and a body that stops in the middle."""
+        self._plan(times, lambda: Answer(200, b'{"result": {"broken": tr'))
+
+    def fail(
+        self,
+        method: str,
+        error: str,
+        status: int = 500,
+        times: int = 1,
+        description: str = "",
+        retry_after_s: int | None = None,
+    ) -> None:
+        """Answer the next calls of one method (inside a batch too) with this error."""
+        body = json.dumps({"error": error, "error_description": description or error}).encode()
+        headers = _retry_after(retry_after_s)
+        with self._lock:
+            planned = self._by_method.setdefault(method.lower(), [])
+            planned.append(_Planned(times, lambda: Answer(status, body, headers=headers)))
+
+    def move_to(self, url: str) -> None:
+        """Every request is redirected with 302 to this scheme and host; an empty string ends it."""
+        self._moved_to = url.rstrip("/")
+
+    # the connection itself
+
+    @property
+    def down(self) -> bool:
+        return self._down
+
+    @down.setter
+    def down(self, value: bool) -> None:
+        """True: the port refuses connections and open ones are cut."""
+        if value != self._down:
+            self._down = value
+            self.on_down(value)
+
+    @property
+    def hang(self) -> bool:
+        return not self._hanging.is_set()
+
+    @hang.setter
+    def hang(self, value: bool) -> None:
+        """True: requests are read and never answered until this is False again; then they are cut."""
+        if value:
+            self._hanging.clear()
+        else:
+            self._hanging.set()
+
+    def clear(self) -> None:
+        """Back to a healthy server."""
+        with self._lock:
+            self._planned.clear()
+            self._by_method.clear()
+        self.latency_s, self._moved_to = 0.0, ""
+        self.hang, self.down = False, False
+
+    # what the server asks
+
+    def wait_while_hanging(self) -> bool:
+        """True when this request hung."""
+        hung = self.hang
+        self._hanging.wait()
+        return hung
+
+    def planned(self, path: str) -> Answer | None:
+        if self._moved_to:
+            return Answer(302, b"", "text/html", {"Location": self._moved_to + path})
+        with self._lock:
+            return _next(self._planned)
+
+    def planned_for(self, method: str) -> Answer | None:
+        with self._lock:
+            return _next(self._by_method.get(method.lower(), []))
+
+    def _plan(self, times: int, answer: Callable[[], Answer]) -> None:
+        with self._lock:
+            self._planned.append(_Planned(times, answer))
+
+
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
+def _next(planned: list[_Planned]) -> Answer | None:
+    while planned and planned[0].times <= 0:
+        planned.pop(0)
+    if not planned:
+        return None
+    planned[0].times -= 1
+    return planned[0].answer()
+
+
+class Faults(HttpFaults):
+    """The portal's faults: those of its listener and those of the event queue."""
+
+    def __init__(self, latency_s: float, rng: random.Random) -> None:
+        super().__init__(latency_s)
+        self._rng = rng
+        self._drop = 0
+        self._duplicate = 0
+        self._only_event = ""
+        self.drop_probability = 0.0
+        self.delay_s = 0.0
+        self.shuffle = False
+        self.shuffle_window_s = 0.05
+
+    def drop_events(self, n: int, event: str = "") -> None:
+        """The queue loses the next n events (of one name, when given)."""
+        with self._lock:
+            self._drop, self._only_event = n, event.upper()
+
+    def duplicate_events(self, n: int) -> None:
+        """The queue delivers each of the next n events twice."""
+        with self._lock:
+            self._duplicate = n
+
+    def clear(self) -> None:
+        super().clear()
+        self._drop = self._duplicate = 0
+        self.drop_probability = self.delay_s = 0.0
+        self.shuffle = False
+
+    def copies_of(self, event: str) -> int:
+        """How often the queue delivers this event: 0, 1 or 2."""
+        with self._lock:
+            if self._drop > 0 and self._only_event in ("", event):
+                self._drop -= 1
+                return 0
+            if self.drop_probability and self._rng.random() < self.drop_probability:
+                return 0
+            if self._duplicate > 0:
+                self._duplicate -= 1
+                return 2
+            return 1
+
+    def delay_of_next(self) -> float:
+        with self._lock:
+            jitter = self._rng.uniform(0, self.shuffle_window_s) if self.shuffle else 0.0
+            return self.delay_s + jitter
