@@ -61,7 +61,7 @@ def make_archive(path: Path, *, dialogs: int, messages_each: int, rng: random.Ra
         ),
     )
     db.executemany(
-        "INSERT INTO sessions (id, session_id, chat_id, line_id, opened_at) VALUES (?, ?, ?, 3, ?)",
+        "INSERT INTO sessions (id, session_id, chat_id, line_id, opened_at, opening_known) VALUES (?, ?, ?, 3, ?, 1)",
         ((i, i, i, 1785312000 + i) for i in range(1, dialogs + 1)),
     )
     db.executemany(

@@ -165,14 +165,16 @@ class Storage:
         for attempt in (1, 2):
             connection: sqlite3.Connection | None = None
             try:
-                connection = _connect(self.path, "rwc", self._busy_timeout_s)
+                # SQLite gives the files beside it the mode of the database, so that must be right from the start.
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                self.path.chmod(0o600)
+                connection = _connect(self.path, "rw", self._busy_timeout_s)
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA foreign_keys=ON")
                 connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
                 connection.execute("PRAGMA journal_size_limit=33554432")
                 migrate(connection)
-                self.path.chmod(0o600)
                 self._writer, self._identity = connection, _identity_of(self.path)
                 return connection
             except sqlite3.Error as error:
@@ -182,6 +184,11 @@ class Storage:
                 if attempt == 2 or not isinstance(problem, StorageDamaged):
                     raise problem from None
                 self._set_aside()
+            except OSError as error:
+                raise StorageError(
+                    f"the archive cannot be opened: {error.strerror}",
+                    next_step="check owner and permissions of the instance's home directory",
+                ) from None
             except BaseException:
                 if connection is not None:
                     connection.close()
@@ -190,7 +197,7 @@ class Storage:
 
     def _set_aside(self) -> None:
         """Keep an unreadable file under another name, with its WAL: nothing is ever overwritten."""
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(2).hex()}"
         for suffix in ("", "-wal", "-shm"):
             source = self.path.with_name(self.path.name + suffix)
             target = self.path.with_name(f"{self.path.name}.unreadable-{stamp}{suffix}")

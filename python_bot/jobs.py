@@ -216,7 +216,7 @@ def describe_chat(parts: Parts, job: Job) -> None:
         **entity(facts["entity_id"]),
         **session_of(facts["entity_data_1"]),
     )
-    parts.storage.write(lambda tx: parts.archive.session_started(tx, chat, int(time.time())))
+    parts.storage.write(lambda tx: parts.archive.describe(tx, chat, int(time.time())))
 
 
 def activate_connector(parts: Parts, job: Job) -> None:

@@ -16,7 +16,7 @@ EXTRAS: Final = ("trace_id", "job", "chat_id", "event", "status", "ms")
 # The last line of defence: nothing secret is handed to a logger, and what slips through is masked here.
 _SECRET_PAIR: Final = re.compile(
     r"""((?:access_token|refresh_token|application_token|client_secret|api_secret_token|auth_id|refresh_id|auth|token
-    |code|secret|bearer)["']?\s*(?:\]|%5D)?\s*[=:\s]\s*["']?)[^\s&"',;}\]]{6,}""",
+    |code|secret)(?:["']|\]|%5D)*\s*(?:=|:\s*["'])\s*["']?|bearer\s+|x-api-token:\s*)[^\s&"',;}\]]{6,}""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -38,7 +38,7 @@ class JsonLines(logging.Formatter):
         for name in EXTRAS:
             value = getattr(record, name, None)
             if value not in (None, ""):
-                line[name] = value
+                line[name] = self.mask(value) if isinstance(value, str) else value
         if record.exc_info:
             line["exception"] = self.mask(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
@@ -52,7 +52,7 @@ class JsonLines(logging.Formatter):
 def open_log(path: Path, level: str, instance: str, secrets: Iterable[str]) -> logging.Handler:
     """Send everything that the package logs to `path` (0600; rotated from outside). Returns the handler to close."""
     path.touch(mode=0o600)
-    handler = WatchedFileHandler(path, encoding="utf-8")
+    handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(JsonLines(instance, secrets))
     logger = logging.getLogger("python_bot")
     logger.setLevel(level)

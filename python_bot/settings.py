@@ -37,6 +37,8 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_EVENT_MODE": "webhook (the portal calls us) or fetch (we ask it; no public address needed)",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
+    "B24BOT_THREADS": "threads that take requests; more fill a group commit better on a slow disk",
+    "B24BOT_GUNICORN_LOG_LEVEL": "how much gunicorn itself says: debug, info, warning or error",
     "PORT": "loopback port that gunicorn listens on when systemd passes no socket",
 }
 
@@ -184,10 +186,10 @@ class _Reader:
         if not value:
             return ""
         url = value if "://" in value else f"https://{value}"
-        parts = urlsplit(url)
-        if not _is_http_url(url) or parts.path or parts.query:
+        if not _is_http_url(url) or not re.fullmatch(r"https?://(?:[^/?#@:\s,\[\]]+|\[[0-9a-fA-F:]+\])(?::\d+)?", url):
             self._bad(name, f"{value!r} is not a host such as acme.bitrix24.ru")
-        return f"{parts.scheme}://{parts.netloc.lower()}"
+            return ""
+        return f"{url.partition('://')[0]}://{urlsplit(url).netloc.lower()}"
 
     def lines(self, name: str) -> Lines:
         value = self.text(name).lower()
@@ -196,7 +198,7 @@ class _Reader:
         if value == "none":
             return Lines()
         ids = value.replace(",", " ").split()
-        if not all(_is_id(text) for text in ids):
+        if not ids or not all(_is_id(text) for text in ids):
             self._bad(name, f"{value!r} is neither none, all, nor ids such as 3,7")
             return Lines()
         return Lines(ids=tuple(dict.fromkeys(int(text) for text in ids)))

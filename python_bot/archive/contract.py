@@ -43,7 +43,11 @@ class Archive(Protocol):
     ) -> None:
         """Mark as deleted; the archived text stays."""
 
-    def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
+    def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        """A session of the chat began at this time."""
+
+    def describe(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        """What the portal says of a chat and its running session, asked at this time."""
 
     def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
 

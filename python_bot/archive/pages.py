@@ -48,7 +48,7 @@ _USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, '
 
 _ONE_DIALOG: Final = f"""SELECT json_object('dialog', {_DIALOG},
     'sessions', (SELECT json_group_array(json(item)) FROM (
-        SELECT {_SESSION} AS item FROM sessions s WHERE s.chat_id = d.chat_id ORDER BY s.id)),
+        SELECT {_SESSION} AS item FROM sessions s WHERE s.chat_id = d.chat_id ORDER BY s.opened_at, s.id)),
     'participants', (SELECT json_group_array(json(item)) FROM (
         SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
         FROM participants p LEFT JOIN users u ON u.user_id = p.user_id

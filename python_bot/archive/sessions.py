@@ -1,82 +1,138 @@
-"""Which session of a chat an event belongs to, and whether it is the first sign of one.
+"""Which session of a chat an event belongs to.
 
-The bot's entry (JOINCHAT) names no session, messages do, and the two arrive in any order. A session is known by
-our own reference from its first sign on; Bitrix24's number is added when a message tells it.
+The bot's entry (JOINCHAT) names no session, messages do, ends usually do not, and all of them arrive in any order.
+A session is known by our own reference from its first sign on; Bitrix24's number is added when a message tells it.
+What belongs together is decided by time, by the pure functions at the top; the SQL is below them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..db import Tx
 from ..model import ChatFacts
 
-LATE_JOIN_S: Final = 120  # the entry and the first message of one session are announced within this time
-SAME_JOIN_S: Final = 2
-
-_COLUMNS: Final = "id, session_id, opened_at, joined_at, closed_at, handover"
-_BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"
-_NEWEST: Final = f"SELECT {_COLUMNS} FROM sessions WHERE chat_id = ? ORDER BY id DESC LIMIT 1"
-_UNNUMBERED: Final = (
-    f"SELECT {_COLUMNS} FROM sessions WHERE chat_id = ? AND session_id IS NULL AND closed_at IS NULL"
-    " ORDER BY id DESC LIMIT 1"
-)
-_INSERT: Final = (
-    "INSERT INTO sessions (session_id, chat_id, line_id, opened_at, joined_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
-)
+LATE_JOIN_S: Final = 120  # the entry and the creation of one session are this close
+SAME_S: Final = 2  # `ts` has whole seconds, and clocks of one portal differ a little
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
+    """`opening_known`: `opened_at` is when it began; otherwise only a time by which it had begun."""
+
     id: int
     session_id: int | None
     opened_at: int
+    opening_known: bool
     joined_at: int | None
     closed_at: int | None
     handover: str
 
 
-def _one(tx: Tx, query: str, key: int) -> SessionRow | None:
-    row = tx.sql.execute(query, (key,)).fetchone()
-    return SessionRow(*row) if row else None
+# --- decisions
 
 
-def newest(tx: Tx, chat_id: int) -> SessionRow | None:
-    return _one(tx, _NEWEST, chat_id)
+def joined_one(rows: Sequence[SessionRow], at: int) -> SessionRow | None:
+    """The session that the bot entered at this time; None when it is a new one."""
+    for row in rows:
+        if row.joined_at is not None and abs(row.joined_at - at) <= SAME_S:
+            return row
+    free = [row for row in rows if row.joined_at is None]
+    begun = [row for row in free if row.opening_known and abs(row.opened_at - at) <= LATE_JOIN_S]
+    return min(begun, key=lambda row: abs(row.opened_at - at)) if begun else _begun_before(rows, free, at)
+
+
+def numbered_one(rows: Sequence[SessionRow], opened_at: int | None, at: int) -> SessionRow | None:
+    """The session without a number that a message of this one belongs to; None when it is a new one."""
+    free = [row for row in rows if row.session_id is None]
+    if opened_at is not None:
+        begun = [row for row in free if row.opening_known and abs(row.opened_at - opened_at) <= LATE_JOIN_S]
+        if begun:
+            return min(begun, key=lambda row: abs(row.opened_at - opened_at))
+        return _begun_before(rows, free, opened_at)
+    # Older builds do not tell when a session began: it is the one that was running.
+    running = covering(rows, at)
+    return running if running in free else _begun_before(rows, free, at)
+
+
+def covering(rows: Sequence[SessionRow], at: int) -> SessionRow | None:
+    """The session that was running at this time, as far as is known; the last one that began before, if none."""
+    begun = [row for row in rows if row.opened_at <= at + SAME_S]
+    last = max(begun, key=lambda row: (row.opened_at, row.id), default=None)
+    if last is None or (last.closed_at is not None and at > last.closed_at + SAME_S):
+        return _begun_before(rows, rows, at) or last
+    return last
+
+
+def _begun_before(rows: Sequence[SessionRow], chosen: Sequence[SessionRow], at: int) -> SessionRow | None:
+    """Of the chosen, the one of which only a later sign was seen, if no other session began in between."""
+    later = [row for row in chosen if not row.opening_known and row.opened_at + SAME_S >= at]
+    found = min(later, key=lambda row: row.opened_at, default=None)
+    if found is None or any(row.id != found.id and at < row.opened_at < found.opened_at for row in rows):
+        return None
+    return found
+
+
+# --- the table
+
+_COLUMNS: Final = "id, session_id, opened_at, opening_known, joined_at, closed_at, handover"
+_BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"
+_LATEST: Final = f"SELECT {_COLUMNS} FROM sessions WHERE chat_id = ? ORDER BY opened_at DESC, id DESC LIMIT 20"
+_INSERT: Final = (
+    "INSERT INTO sessions (session_id, chat_id, line_id, opened_at, opening_known, joined_at)"
+    " VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
+)
 
 
 def of_join(tx: Tx, chat: ChatFacts, at: int) -> SessionRow:
-    """The session that the bot's entry belongs to: a running one not yet joined, or a new one."""
-    row = newest(tx, chat.chat_id)
-    if row is not None and row.closed_at is None:
-        if row.joined_at is None and abs(at - row.opened_at) <= LATE_JOIN_S:
-            tx.sql.execute("UPDATE sessions SET joined_at = ? WHERE id = ?", (at, row.id))
-            return row
-        if row.joined_at is not None and abs(at - row.joined_at) <= SAME_JOIN_S:
-            return row
-    return _insert(tx, chat, at, joined_at=at)
+    row = joined_one(_rows(tx, chat.chat_id), at)
+    if row is None:
+        return _insert(tx, chat, at, known=True, joined_at=at)
+    if row.joined_at is not None:
+        return row
+    opened_at = row.opened_at if row.opening_known else at
+    return _update(tx, replace(row, joined_at=at, opened_at=opened_at, opening_known=True))
 
 
 def of_sign(tx: Tx, chat: ChatFacts, at: int) -> SessionRow:
-    """The session that a message or a session event belongs to."""
+    """The session that a message or the start of a session belongs to."""
     if chat.session_id is None:
-        row = newest(tx, chat.chat_id)
-        if row is None or (row.closed_at is not None and at > row.closed_at + SAME_JOIN_S):
-            return _insert(tx, chat, at)
-        return row
-    row = _one(tx, _BY_NUMBER, chat.session_id)
-    if row is not None:
-        return row
-    row = _one(tx, _UNNUMBERED, chat.chat_id)
+        row = covering(_rows(tx, chat.chat_id), at)
+        if row is None or (row.closed_at is not None and at > row.closed_at + SAME_S):
+            return _insert(tx, chat, at, known=False)
+        return row if row.opening_known or row.opened_at <= at else _update(tx, replace(row, opened_at=at))
+    row = of_number(tx, chat.session_id)
     if row is None:
-        return _insert(tx, chat, at)
-    opened_at = chat.session_opened_at or row.opened_at
-    tx.sql.execute(
-        "UPDATE sessions SET session_id = ?, opened_at = ?, line_id = COALESCE(?, line_id) WHERE id = ?",
-        (chat.session_id, opened_at, chat.line_id, row.id),
-    )
-    return SessionRow(row.id, chat.session_id, opened_at, row.joined_at, row.closed_at, row.handover)
+        row = numbered_one(_rows(tx, chat.chat_id), chat.session_opened_at, at)
+        if row is None:
+            return _insert(tx, chat, at, known=chat.session_opened_at is not None)
+    wanted = replace(row, session_id=chat.session_id)
+    if chat.session_opened_at is not None:
+        wanted = replace(wanted, opened_at=chat.session_opened_at, opening_known=True)
+    elif not row.opening_known:
+        wanted = replace(wanted, opened_at=min(row.opened_at, at))
+    return row if wanted == row else _update(tx, wanted)
+
+
+def of_end(tx: Tx, chat: ChatFacts, at: int) -> SessionRow:
+    """The session that ended at this time."""
+    if chat.session_id is not None:
+        return of_number(tx, chat.session_id) or of_sign(tx, chat, at)
+    row = covering(_rows(tx, chat.chat_id), at)
+    if row is None or (row.closed_at is not None and at > row.closed_at + SAME_S):
+        return _insert(tx, chat, at, known=False)
+    return row
+
+
+def of_number(tx: Tx, session_id: int) -> SessionRow | None:
+    row = tx.sql.execute(_BY_NUMBER, (session_id,)).fetchone()
+    return _row(row) if row else None
+
+
+def close(tx: Tx, row: SessionRow, closed_at: int | None) -> None:
+    tx.sql.execute("UPDATE sessions SET closed_at = ? WHERE id = ?", (closed_at, row.id))
 
 
 def ask_handover(tx: Tx, row: SessionRow) -> int | None:
@@ -87,8 +143,24 @@ def ask_handover(tx: Tx, row: SessionRow) -> int | None:
     return row.id
 
 
-def _insert(tx: Tx, chat: ChatFacts, at: int, joined_at: int | None = None) -> SessionRow:
+def _rows(tx: Tx, chat_id: int) -> list[SessionRow]:
+    return [_row(row) for row in tx.sql.execute(_LATEST, (chat_id,))]
+
+
+def _row(row: tuple[int, int | None, int, int, int | None, int | None, str]) -> SessionRow:
+    return SessionRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5], row[6])
+
+
+def _update(tx: Tx, row: SessionRow) -> SessionRow:
+    tx.sql.execute(
+        "UPDATE sessions SET session_id = ?, opened_at = ?, opening_known = ?, joined_at = ? WHERE id = ?",
+        (row.session_id, row.opened_at, row.opening_known, row.joined_at, row.id),
+    )
+    return row
+
+
+def _insert(tx: Tx, chat: ChatFacts, at: int, *, known: bool, joined_at: int | None = None) -> SessionRow:
     opened_at = chat.session_opened_at or at
-    values = (chat.session_id, chat.chat_id, chat.line_id, opened_at, joined_at)
+    values = (chat.session_id, chat.chat_id, chat.line_id, opened_at, known, joined_at)
     (ref,) = tx.sql.execute(_INSERT, values).fetchone()
-    return SessionRow(ref, chat.session_id, opened_at, joined_at, None, "")
+    return SessionRow(ref, chat.session_id, opened_at, known, joined_at, None, "")

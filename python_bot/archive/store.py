@@ -7,6 +7,7 @@ depend on the order in which the pieces of a conversation arrived.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from ..db import Storage, Tx
@@ -21,22 +22,31 @@ _JOURNAL: Final = (
 _NEW_DIALOG: Final = (
     "INSERT INTO dialogs (chat_id, dialog_id, opened_at) VALUES (?, ?, ?) ON CONFLICT (chat_id) DO NOTHING"
 )
-# Empty strings and NULLs mean "this event did not say" and leave what is stored.
+# Empty strings and NULLs mean "this event did not say" and leave what is stored. The operator is the one that the
+# latest message knew; the time of the last message is the time of the one with the highest number.
 _FACTS: Final = (
     "UPDATE dialogs SET title = COALESCE(NULLIF(:title, ''), title),"
     " entity_id = COALESCE(NULLIF(:entity_id, ''), entity_id),"
     " connector_id = COALESCE(NULLIF(:connector_id, ''), connector_id),"
     " line_id = COALESCE(:line_id, line_id), client_id = COALESCE(:client_id, client_id),"
     " crm_links = COALESCE(NULLIF(:crm_links, ''), crm_links),"
-    " operator_id = CASE WHEN :operator_at >= last_message_id THEN COALESCE(:operator_id, operator_id)"
+    " operator_id = CASE WHEN :message_id >= last_message_id THEN COALESCE(:operator_id, operator_id)"
     "                    ELSE operator_id END,"
-    " session_ref = COALESCE(MAX(session_ref, :session_ref), :session_ref, session_ref),"
-    " status = CASE WHEN :reopens AND COALESCE(session_ref, 0) <= :session_ref THEN 'open' ELSE status END,"
-    " handed_over_at = CASE WHEN session_ref < :session_ref THEN NULL ELSE handed_over_at END,"
-    " message_count = message_count + :added, last_message_id = MAX(last_message_id, :message_id),"
-    " last_message_at = CASE WHEN :sent_at IS NULL THEN last_message_at"
-    "                        ELSE MAX(COALESCE(last_message_at, 0), :sent_at) END"
+    " last_message_at = CASE WHEN :message_id >= last_message_id AND :message_id > 0 THEN :sent_at"
+    "                        ELSE last_message_at END,"
+    " message_count = message_count + :added, last_message_id = MAX(last_message_id, :message_id)"
     " WHERE chat_id = :chat_id"
+)
+# What a dialog shows of its sessions is always that of the one that began last.
+_HEAD: Final = (
+    "UPDATE dialogs SET (session_ref, status, handed_over_at) ="
+    " (SELECT id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END, handed_over_at FROM sessions"
+    "  WHERE chat_id = ?1 ORDER BY opened_at DESC, id DESC LIMIT 1),"
+    " opened_at = (SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1) WHERE chat_id = ?1"
+)
+_LATER_WORD: Final = (
+    "SELECT 1 FROM messages WHERE chat_id = ? AND session_ref = ? AND sent_at > ?"
+    " AND author_kind IN ('client', 'operator') AND source > 0 LIMIT 1"
 )
 _USER: Final = (
     "INSERT INTO users (user_id, name, kind, first_name, last_name, work_position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
@@ -88,36 +98,38 @@ class SqliteArchive:
     def joined(self, tx: Tx, chat: ChatFacts, at: int) -> int | None:
         self._ensure_dialog(tx, chat, at)
         session = sessions.of_join(tx, chat, at)
-        self._facts(tx, chat, session_ref=session.id, reopens=session.closed_at is None)
+        self._facts(tx, chat)
+        self._head(tx, chat.chat_id)
         self._participate(tx, chat.chat_id, chat.client_id)
         return sessions.ask_handover(tx, session)
 
     def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None:
+        self.describe(tx, replace(chat, session_opened_at=chat.session_opened_at or at), at)
+
+    def describe(self, tx: Tx, chat: ChatFacts, at: int) -> None:
         self._ensure_dialog(tx, chat, at)
-        session = sessions.of_sign(tx, chat, at)
-        self._facts(tx, chat, session_ref=session.id, reopens=session.closed_at is None)
+        sessions.of_sign(tx, chat, at)
+        self._facts(tx, chat)
+        self._head(tx, chat.chat_id)
 
     def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None:
         self._ensure_dialog(tx, chat, at)
-        session = sessions.of_sign(tx, chat, at) if chat.session_id else sessions.newest(tx, chat.chat_id)
-        if session is None:
-            session = sessions.of_sign(tx, chat, at)
-        tx.sql.execute("UPDATE sessions SET closed_at = ? WHERE id = ?", (at, session.id))
-        self._facts(tx, chat, session_ref=session.id, reopens=False)
-        tx.sql.execute(
-            "UPDATE dialogs SET status = 'closed' WHERE chat_id = ? AND session_ref = ?", (chat.chat_id, session.id)
-        )
+        session = sessions.of_end(tx, chat, at)
+        # Somebody spoke later: it was opened again, and this end was told late or twice.
+        is_past = tx.sql.execute(_LATER_WORD, (chat.chat_id, session.id, at + sessions.SAME_S)).fetchone()
+        if not is_past:
+            sessions.close(tx, session, at)
+        self._facts(tx, chat)
+        self._head(tx, chat.chat_id)
 
     def handed_over(self, tx: Tx, session_ref: int, at: int) -> None:
-        tx.sql.execute(
-            "UPDATE sessions SET handover = 'done', handed_over_at = COALESCE(handed_over_at, ?), handover_error = ''"
-            " WHERE id = ?",
+        row = tx.sql.execute(
+            "UPDATE sessions SET handover = 'done', handed_over_at = COALESCE(handed_over_at, ?),"
+            " handover_error = '' WHERE id = ? RETURNING chat_id",
             (at, session_ref),
-        )
-        tx.sql.execute(
-            "UPDATE dialogs SET handed_over_at = COALESCE(handed_over_at, ?) WHERE session_ref = ?",
-            (at, session_ref),
-        )
+        ).fetchone()
+        if row is not None:
+            self._head(tx, row[0])
 
     def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None:
         tx.sql.execute(
@@ -128,17 +140,11 @@ class SqliteArchive:
         dialog_id = chat.dialog_id or f"chat{chat.chat_id}"
         tx.sql.execute(_NEW_DIALOG, (chat.chat_id, dialog_id, chat.session_opened_at or at))
 
+    def _head(self, tx: Tx, chat_id: int) -> None:
+        tx.sql.execute(_HEAD, (chat_id,))
+
     def _facts(
-        self,
-        tx: Tx,
-        chat: ChatFacts,
-        *,
-        session_ref: int | None,
-        reopens: bool,
-        added: int = 0,
-        message_id: int = 0,
-        sent_at: int | None = None,
-        operator_at: int = -1,
+        self, tx: Tx, chat: ChatFacts, *, added: int = 0, message_id: int = 0, sent_at: int | None = None
     ) -> None:
         tx.sql.execute(
             _FACTS,
@@ -151,9 +157,6 @@ class SqliteArchive:
                 "client_id": chat.client_id,
                 "crm_links": chat.crm_links,
                 "operator_id": chat.operator_id,
-                "operator_at": operator_at,
-                "session_ref": session_ref,
-                "reopens": reopens,
                 "added": added,
                 "message_id": message_id,
                 "sent_at": sent_at,
@@ -177,24 +180,16 @@ class SqliteArchive:
     def add_message(self, tx: Tx, chat: ChatFacts, message: Message, source: Source) -> int | None:
         self._ensure_dialog(tx, chat, message.sent_at)
         session = sessions.of_sign(tx, chat, message.sent_at)
-        reopens = session.closed_at is not None and message.sent_at > session.closed_at
-        if reopens:
-            tx.sql.execute("UPDATE sessions SET closed_at = NULL WHERE id = ?", (session.id,))
         added = self._insert_message(tx, message, session.id, source)
         if not added:
             self._complete_message(tx, message, session.id, source)
         self._files(tx, message.message_id, message.files)
         self._user(tx, chat.chat_id, message.author)
-        self._facts(
-            tx,
-            chat,
-            session_ref=session.id,
-            reopens=reopens or session.closed_at is None,
-            added=added,
-            message_id=message.message_id,
-            sent_at=message.sent_at,
-            operator_at=message.message_id,
-        )
+        self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
+        is_word = message.author.kind in ("client", "operator")
+        if is_word and session.closed_at is not None and message.sent_at > session.closed_at + sessions.SAME_S:
+            sessions.close(tx, session, None)  # the portal opened it again
+        self._head(tx, chat.chat_id)
         return sessions.ask_handover(tx, session) if source is Source.BOT else None
 
     def _insert_message(
@@ -310,12 +305,12 @@ class SqliteArchive:
         if row is not None:
             return row
         self._ensure_dialog(tx, chat, at)
-        session = sessions.of_sign(tx, chat, at) if chat.session_id else sessions.newest(tx, chat.chat_id)
+        session = sessions.of_sign(tx, chat, at)
         message = Message(message_id, chat.chat_id, chat.session_id, author, text, text_plain, at)
-        session_ref = session.id if session else None
-        self._insert_message(tx, message, session_ref, Source.CHANGE_ONLY, edited_at, deleted_at)
+        self._insert_message(tx, message, session.id, Source.CHANGE_ONLY, edited_at, deleted_at)
         self._user(tx, chat.chat_id, author)
-        self._facts(tx, chat, session_ref=session_ref, reopens=False, added=1, message_id=message_id, sent_at=at)
+        self._facts(tx, chat, added=1, message_id=message_id, sent_at=at)
+        self._head(tx, chat.chat_id)
         return None
 
     def _files(self, tx: Tx, message_id: int, files: tuple[FileRef, ...]) -> None:
@@ -339,55 +334,67 @@ class SqliteArchive:
             added += self._repair_message(tx, item, session.id, at)
         for user in history.users:
             self._user(tx, history.chat_id, user)
-        last = history.messages[-1].message if history.messages else None
-        self._facts(
-            tx,
-            chat,
-            session_ref=session.id,
-            reopens=False,
-            added=added,
-            message_id=last.message_id if last else 0,
-            sent_at=last.sent_at if last else None,
+        last_id = history.messages[-1].message.message_id if history.messages else 0
+        tx.sql.execute(
+            "UPDATE dialogs SET reconciled_at = ?1, reconciled_to = MAX(reconciled_to, ?2),"
+            " message_count = message_count + ?3, last_message_id = MAX(last_message_id, ?2) WHERE chat_id = ?4",
+            (at, last_id, added, history.chat_id),
         )
         tx.sql.execute(
-            "UPDATE dialogs SET reconciled_at = ?, reconciled_to = MAX(reconciled_to, ?),"
-            " last_message_at = COALESCE((SELECT m.sent_at FROM messages m"
+            "UPDATE dialogs SET last_message_at = COALESCE((SELECT m.sent_at FROM messages m"
             "  WHERE m.message_id = dialogs.last_message_id), last_message_at) WHERE chat_id = ?",
-            (at, last.message_id if last else 0, history.chat_id),
+            (history.chat_id,),
         )
+        self._head(tx, history.chat_id)
 
     def _repair_message(self, tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
         """1 when the message was missing. History has no time of an edit or deletion: ours stand in."""
-        message = item.message
+        message = item.message if item.message.sent_at else replace(item.message, sent_at=at)
         edited_at, deleted_at = (at if item.edited else None), (at if item.deleted else None)
         added = self._insert_message(tx, message, session_ref, Source.HISTORY, edited_at, deleted_at)
         if not added:
-            stored_text, stored_source, stored_edit, _deleted, _ref = tx.sql.execute(
-                _STORED, (message.message_id,)
-            ).fetchone()
-            text = stored_text if item.deleted and not message.text else message.text
-            if text != stored_text and item.edited and stored_source != Source.CHANGE_ONLY:
-                tx.sql.execute(_VERSION, (message.message_id, stored_text, stored_edit or at))
-            tx.sql.execute(
-                "UPDATE messages SET source = ?, session_ref = ?, author_id = ?, author_kind = ?, text = ?,"
-                " text_plain = ?, sent_at = ?, sent_at_exact = ?, edited_at = COALESCE(edited_at, ?),"
-                " deleted_at = COALESCE(deleted_at, ?) WHERE message_id = ?",
-                (
-                    Source.HISTORY,
-                    session_ref,
-                    message.author.id,
-                    message.author.kind,
-                    text,
-                    message.text_plain if text == message.text and message.text_plain != text else None,
-                    message.sent_at,
-                    message.sent_at_exact,
-                    edited_at,
-                    deleted_at,
-                    message.message_id,
-                ),
-            )
+            self._repair_stored(tx, item, session_ref, at, edited_at, deleted_at)
         self._files(tx, message.message_id, message.files)
         return added
+
+    def _repair_stored(
+        self,
+        tx: Tx,
+        item: HistoryMessage,
+        session_ref: int,
+        at: int,
+        edited_at: int | None,
+        deleted_at: int | None,
+    ) -> None:
+        message = item.message
+        stored_text, stored_source, stored_edit, _deleted, _ref = tx.sql.execute(
+            _STORED, (message.message_id,)
+        ).fetchone()
+        # A deletion leaves a notice, or nothing, in the place of the text; and we may know a newer edit already.
+        keeps_text = (item.deleted and bool(stored_text)) or (stored_edit is not None and stored_edit > at)
+        is_changed = not keeps_text and message.text != stored_text
+        if is_changed and item.edited and stored_source != Source.CHANGE_ONLY:
+            tx.sql.execute(_VERSION, (message.message_id, stored_text, stored_edit or at))
+        tx.sql.execute(
+            "UPDATE messages SET source = ?1, session_ref = ?2, author_id = ?3, author_kind = ?4,"
+            " text = CASE WHEN ?5 THEN text ELSE ?6 END, text_plain = CASE WHEN ?5 THEN text_plain ELSE ?7 END,"
+            " sent_at = CASE WHEN ?8 THEN ?9 ELSE sent_at END, sent_at_exact = MAX(sent_at_exact, ?8),"
+            " edited_at = COALESCE(edited_at, ?10), deleted_at = COALESCE(deleted_at, ?11) WHERE message_id = ?12",
+            (
+                Source.HISTORY,
+                session_ref,
+                message.author.id,
+                message.author.kind,
+                keeps_text,
+                message.text,
+                None if message.text_plain == message.text else message.text_plain,
+                message.sent_at_exact,
+                message.sent_at,
+                edited_at,
+                deleted_at,
+                message.message_id,
+            ),
+        )
 
     # --- our connectors, and facts
 
@@ -417,7 +424,8 @@ class SqliteArchive:
     def session_ids(self, chat_id: int) -> list[int]:
         with self._storage.read() as tx:
             rows = tx.sql.execute(
-                "SELECT session_id FROM sessions WHERE chat_id = ? AND session_id IS NOT NULL ORDER BY id DESC",
+                "SELECT session_id FROM sessions WHERE chat_id = ? AND session_id IS NOT NULL"
+                " ORDER BY opened_at DESC, id DESC",
                 (chat_id,),
             )
             return [row[0] for row in rows]

@@ -14,8 +14,9 @@ _DRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _BREAK: Final = re.compile(r"\[br\s*/?\]|\r\n?", re.IGNORECASE)
-_LINK: Final = re.compile(r"\[url=([^\[\]]+)\](.*?)\[/url\]", re.IGNORECASE | re.DOTALL)
-_ICON: Final = re.compile(r"\[icon=[^\[\]]*?(?:title=([^\[\]]*))?\]", re.IGNORECASE)
+# The label ends where the next link begins: an unclosed tag must not make every other one search to the end.
+_LINK: Final = re.compile(r"\[url=([^\[\]]+)\]((?:(?!\[/?url).)*)\[/url\]", re.IGNORECASE | re.DOTALL)
+_ICON: Final = re.compile(r"\[icon=([^\[\]]*)\]", re.IGNORECASE)
 _DISK: Final = re.compile(r"\[disk=[^\[\]]*\]", re.IGNORECASE)
 
 
@@ -25,7 +26,7 @@ def plain(text: str) -> str:
         return text
     text = _BREAK.sub("\n", text)
     text = _LINK.sub(_link, text)
-    text = _ICON.sub(lambda match: match[1] or "", text)
+    text = _ICON.sub(_icon, text)
     text = _DISK.sub("", text)
     return _DRESS.sub("", text)
 
@@ -33,3 +34,7 @@ def plain(text: str) -> str:
 def _link(match: re.Match[str]) -> str:
     href, label = match[1], match[2]
     return href if label in ("", href) else f"{label} ({href})"
+
+
+def _icon(match: re.Match[str]) -> str:
+    return match[1].partition("title=")[2]

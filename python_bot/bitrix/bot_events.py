@@ -29,7 +29,8 @@ def _chat(params: Node, data: Node) -> ChatFacts:
     )
 
 
-def _author(params: Node, user: Node, chat: ChatFacts) -> User:
+def _author(params: Node, data: Node, chat: ChatFacts) -> User:
+    user, own_bots = data.node("USER"), data.node("BOT").raw
     author_id = params.number("FROM_USER_ID", "AUTHOR_ID") or 0
     return User(
         id=author_id,
@@ -38,7 +39,7 @@ def _author(params: Node, user: Node, chat: ChatFacts) -> User:
             author_id,
             system=params.yes("SYSTEM"),
             connector=user.yes("IS_CONNECTOR"),
-            bot=user.yes("IS_BOT"),
+            bot=user.yes("IS_BOT") or str(author_id) in own_bots,
             client_id=chat.client_id,
         ),
         first_name=user.text("FIRST_NAME"),
@@ -71,7 +72,7 @@ def message_add(data: Node, ts: int) -> list[Event]:
         message_id=params.id("MESSAGE_ID", "ID"),
         chat_id=chat.chat_id,
         session_id=chat.session_id,
-        author=_author(params, data.node("USER"), chat),
+        author=_author(params, data, chat),
         text=text,
         text_plain=plain(text),
         sent_at=ts,
@@ -87,7 +88,7 @@ def message_update(data: Node, ts: int) -> list[Event]:
         return [Noted()]
     chat = _chat(params, data)
     text = params.text("MESSAGE_ORIGINAL", "MESSAGE")
-    author = _author(params, data.node("USER"), chat)
+    author = _author(params, data, chat)
     message_id = params.id("MESSAGE_ID", "ID")
     if params.node("PARAMS").yes("IS_DELETED"):
         return [MessageDeleted(chat, message_id, author, text, plain(text), ts)]
@@ -100,7 +101,7 @@ def message_delete(data: Node, ts: int) -> list[Event]:
         return [Noted()]
     chat = _chat(params, data)
     text = params.text("MESSAGE_ORIGINAL", "MESSAGE")
-    author = _author(params, data.node("USER"), chat)
+    author = _author(params, data, chat)
     return [MessageDeleted(chat, params.id("MESSAGE_ID", "ID"), author, text, plain(text), ts)]
 
 

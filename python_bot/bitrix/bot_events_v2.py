@@ -19,11 +19,15 @@ def _chat_v2(data: Node) -> ChatFacts | None:
     ):
         return None
     chat_id = chat.number("id") or data.node("message").id("chatId", "chat_id")
+    # Until the hand-over the chat's owner is our own bot.
+    operator_id = chat.number("owner") or None
+    if operator_id == data.node("bot").number("id"):
+        operator_id = None
     return ChatFacts(
         chat_id=chat_id,
         dialog_id=chat.text("dialogId") or f"chat{chat_id}",
         title=chat.text("name"),
-        operator_id=chat.number("owner") or None,
+        operator_id=operator_id,
         crm_links=chat.text("entityData2"),
         **entity(chat.text("entityId")),
         **session_of(chat.text("entityData1")),
@@ -40,7 +44,7 @@ def _author_v2(data: Node, chat: ChatFacts) -> User:
             author_id,
             system=message.yes("isSystem"),
             connector=user.yes("connector") or user.text("externalAuthId") == "imconnector",
-            bot=user.yes("bot"),
+            bot=user.yes("bot") or author_id == data.node("bot").number("id"),
             client_id=chat.client_id,
         ),
         first_name=user.text("firstName"),

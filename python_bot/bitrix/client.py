@@ -88,7 +88,9 @@ class BitrixClient:
         error = errors.get(key)
         if error:
             body = error if isinstance(error, dict) else {"error": str(error)}
-            return failure(command.method, body, 0, None, self._now())
+            found = failure(command.method, body, 0, None, self._now())
+            # The token died between the batch and its command: the next request finds out and refreshes.
+            return PortalUnavailable(str(found)) if isinstance(found, TokenExpired) else found
         if key in results:
             return results[key]
         return PortalUnavailable(f"{command.method}: the batch holds no answer for it")

@@ -30,10 +30,10 @@ class Pace:
         """Take one request when it may leave now (0.0); otherwise the seconds until it is worth asking again."""
         with self._lock:
             now = self._clock()
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-            self._at = now
             if now < self._closed_until:
                 return self._closed_until - now
+            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+            self._at = now
             needed = 1.0 if urgent else 1.0 + BACKGROUND_RESERVE
             if self._tokens >= needed:
                 self._tokens -= 1.0
@@ -52,8 +52,8 @@ class Pace:
     def close_for(self, seconds: float) -> None:
         """The portal said "too many requests": nothing leaves for a while, and no burst follows."""
         with self._lock:
-            self._tokens = min(self._tokens, 0.0)
             self._closed_until = max(self._closed_until, self._clock() + seconds)
+            self._tokens, self._at = 0.0, self._closed_until
 
     def stop(self) -> None:
         self._stopped.set()

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from math import isfinite
 from typing import Any, Final, Literal
-from urllib.parse import unquote_to_bytes
 
 from ..errors import BadEvent
 
@@ -36,7 +36,11 @@ SECRET_KEYS: Final = frozenset(
     }
 )
 _SECRET_AT_TOP: Final = frozenset({"code", "token", "state", "secret"})  # deeper they are ordinary words
-_BOT_FACTS: Final = frozenset({"BOT_ID", "BOT_CODE"})
+# Blocks that repeat the tokens of a bot; only these of their members are facts.
+_BOT_FACTS: Final = frozenset(
+    {"BOT_ID", "BOT_CODE", "COMMAND", "COMMAND_ID", "COMMAND_PARAMS", "COMMAND_CONTEXT", "MESSAGE_ID"}
+)
+_BOT_BLOCKS: Final = (("data", "BOT"), ("data", "COMMAND"))
 _AUTH_FACTS: Final = frozenset({"domain", "member_id", "user_id", "client_endpoint"})
 
 
@@ -62,6 +66,7 @@ def read_request(body: bytes, query: bytes = b"") -> Request:
 
 def _read_form(body: bytes, query: bytes) -> Request:
     tree: Tree = {}
+    next_index: dict[int, int] = {}
     kept: list[bytes] = []
     hashed = blake2b(digest_size=16)
     # The query comes first so that a body key of the same name wins.
@@ -82,19 +87,24 @@ def _read_form(body: bytes, query: bytes) -> Request:
                 hashed.update(b"&")
             elif path[0] == "event_handler_id":
                 kept.append(pair)
-            _put(tree, path, decode(raw_value) if b"%" in raw_value or b"+" in raw_value else _plain(raw_value))
+            _put(
+                tree,
+                next_index,
+                path,
+                decode(raw_value) if b"%" in raw_value or b"+" in raw_value else _plain(raw_value),
+            )
     return Request(tree, b"&".join(kept), "form", hashed.digest())
 
 
 def _read_json(body: bytes, query: bytes) -> Request:
     try:
-        value = json.loads(body.decode("utf-8", "replace"))
+        value = json.loads(body.decode("utf-8", "replace"), parse_constant=lambda name: None)
     except (ValueError, RecursionError) as error:
         raise BadEvent(f"the body starts like JSON but is not: {type(error).__name__}") from None
     if not isinstance(value, dict):
         raise BadEvent("the JSON body is not an object")
     tree: Tree = _read_form(b"", query).tree | clean_tree(value)
-    stored = json.dumps(without_secrets(tree), ensure_ascii=False, sort_keys=True).encode()
+    stored = json.dumps(without_secrets(tree), ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
     return Request(tree, stored, "json", blake2b(stored, digest_size=16).digest())
 
 
@@ -108,20 +118,24 @@ def _key(raw: bytes) -> tuple[tuple[str, ...], bool, bool] | None:
     path = split_key(text)
     if not path[0]:
         return None
-    is_copy = len(path) > 3 and path[:2] == ("data", "BOT") and path[3] == "AUTH"
+    is_copy = len(path) > 3 and path[:2] in _BOT_BLOCKS and path[3] == "AUTH"
     return path, _is_fact(path), is_copy
 
 
+_BRACKETS: Final = re.compile(r"[\[\]]+")
+
+
 def _is_fact(path: tuple[str, ...]) -> bool:
-    if path[0] == "event_handler_id" or path[-1].lower() in SECRET_KEYS:
+    """Whether a value may be stored: it is no credential, wherever in the key a credential's name stands."""
+    if path[0] == "event_handler_id" or not SECRET_KEYS.isdisjoint(_BRACKETS.split("[".join(path).lower())):
         return False
     if len(path) == 1 and path[0].lower() in _SECRET_AT_TOP:
         return False
     if path[0] == "auth":
         return len(path) == 2 and path[1] in _AUTH_FACTS
-    if path[:2] == ("data", "BOT"):
+    if path[:2] in _BOT_BLOCKS:
         return len(path) == 4 and path[3] in _BOT_FACTS
-    return True
+    return path[:3] != ("data", "bot", "auth")  # the same block in version 2
 
 
 def split_key(key: str) -> tuple[str, ...]:
@@ -133,22 +147,34 @@ def split_key(key: str) -> tuple[str, ...]:
     return (head, *parts) if len(parts) < MAX_DEPTH else (key,)
 
 
-def _put(tree: Tree, path: tuple[str, ...], value: str) -> None:
+def _put(tree: Tree, next_index: dict[int, int], path: tuple[str, ...], value: str) -> None:
+    """`next_index`: id of a node -> where PHP's `list[]=a&list[]=b` goes on; kept so that it costs no search."""
     node = tree
     for step in path[:-1]:
-        child = node.get(step)
+        key = step or _next_key(node, next_index)
+        child = node.get(key)
         if type(child) is not dict:
-            child = node[step] = {}
+            child = node[key] = {}
         node = child
-    last = path[-1]
-    if not last:  # PHP's `list[]=a&list[]=b`
-        last = str(len(node))
-    node[last] = value
+    node[path[-1] or _next_key(node, next_index)] = value
+
+
+def _next_key(node: Tree, next_index: dict[int, int]) -> str:
+    index = next_index.get(id(node), 0)
+    while str(index) in node:
+        index += 1
+    next_index[id(node)] = index + 1
+    return str(index)
+
+
+_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})+")
 
 
 def decode(raw: bytes) -> str:
     """Percent-decoded text; what is not UTF-8 becomes U+FFFD, NUL vanishes (SQLite would cut there)."""
-    return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8", "replace").replace("\x00", "")
+    # Whole runs of escapes at once: a Cyrillic word is one run.
+    octets = _ESCAPES.sub(lambda run: bytes.fromhex(run[0].replace(b"%", b"").decode()), raw.replace(b"+", b" "))
+    return octets.decode("utf-8", "replace").replace("\x00", "")
 
 
 def _plain(raw: bytes) -> str:
@@ -170,6 +196,8 @@ def _clean(value: Any, depth: int) -> Any:
         return {clean_text(str(k)): _clean(v, depth + 1) for k, v in value.items()} if depth < MAX_DEPTH else {}
     if isinstance(value, list):
         return [_clean(item, depth + 1) for item in value] if depth < MAX_DEPTH else []
+    if isinstance(value, float) and not isfinite(value):
+        return None  # 1e999 parses as infinity, which is no JSON
     return value
 
 
@@ -188,12 +216,12 @@ def _without_secrets(tree: Tree, above: tuple[str, ...]) -> Tree:
     kept: Tree = {}
     for key, value in tree.items():
         path = (*above, key)
+        if isinstance(value, list):
+            value = {str(index): item for index, item in enumerate(value)}
         if isinstance(value, dict):
             inner = _without_secrets(value, path)
             if inner:
                 kept[key] = inner
-        elif isinstance(value, list):
-            kept[key] = [_without_secrets(v, path) if isinstance(v, dict) else v for v in value]
         elif _is_fact(path):
             kept[key] = value
     return kept

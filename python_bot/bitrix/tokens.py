@@ -131,13 +131,9 @@ class TokenStore:
             return True
 
     def candidates(self) -> list[Candidate]:
-        rows = (_read(self._candidates) or {}).get("candidates", [])
-        found: list[Candidate] = []
-        for row in rows:
-            installation = _installation(row.pop("installation", None))
-            if installation:
-                found.append(Candidate(installation, **row))
-        return found
+        stored = _read(self._candidates)
+        rows = stored.get("candidates") if isinstance(stored, dict) else None
+        return [found for row in (rows if isinstance(rows, list) else []) if (found := _candidate(row))]
 
     def drop_candidate(self, candidate: Candidate) -> None:
         with self.locked():
@@ -194,6 +190,8 @@ class Authorizer:
         """A new pair in place of `stale`, or the newer pair that another thread or process fetched meanwhile."""
         with self.store.locked():
             found = self.store.current() or stale
+            if found.uninstalled_at:
+                raise NotAuthorized("the application was uninstalled in the portal", next_step=REAUTHORIZE)
             if found.access_token != stale.access_token and not found.dead:
                 return found
             if not self.can_refresh(found):
@@ -306,16 +304,33 @@ def _int(value: Any, default: int) -> int:
     return default
 
 
-_NAMES: Final = {field.name for field in fields(Installation)}
+def _members(kind: type[Any], row: Any) -> dict[str, Any] | None:
+    """Those members of a stored row that the dataclass knows; None when one is of another type than declared.
+
+    A row of a newer release has more members, one of an older fewer.
+    """
+    if not isinstance(row, dict):
+        return None
+    types = {"str": str, "int": int, "bool": bool}
+    known = {field.name: types.get(str(field.type)) for field in fields(kind)}
+    found = {name: value for name, value in row.items() if name in known}
+    if any(wanted and type(found[name]) is not wanted for name, wanted in known.items() if name in found):
+        return None
+    return found
 
 
 def _installation(row: Any) -> Installation | None:
     """None when the content is none of ours: a missing or damaged file is the same as no installation."""
-    if not isinstance(row, dict):
-        return None
+    members = _members(Installation, row)
     with suppress(TypeError):
-        return Installation(**{name: value for name, value in row.items() if name in _NAMES})
+        return Installation(**members) if members is not None else None
     return None
+
+
+def _candidate(row: Any) -> Candidate | None:
+    members = _members(Candidate, row)
+    installation = _installation(members.pop("installation", None)) if members is not None else None
+    return Candidate(installation, **members) if installation and members is not None else None
 
 
 def _read(path: Path) -> Any:

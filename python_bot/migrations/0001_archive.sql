@@ -10,7 +10,7 @@ CREATE TABLE dialogs (
     client_id         INTEGER,
     operator_id       INTEGER,
     crm_links         TEXT    NOT NULL DEFAULT '',
-    session_ref       INTEGER REFERENCES sessions (id) DEFERRABLE INITIALLY DEFERRED,
+    session_ref       INTEGER REFERENCES sessions (id),
     status            TEXT    NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'closed')),
     opened_at         INTEGER NOT NULL,
     handed_over_at    INTEGER,
@@ -25,9 +25,10 @@ CREATE TABLE dialogs (
 CREATE TABLE sessions (
     id                INTEGER PRIMARY KEY AUTOINCREMENT, -- jobs refer to it: never used twice
     session_id        INTEGER UNIQUE,           -- Bitrix24's number; NULL until a message tells it
-    chat_id           INTEGER NOT NULL REFERENCES dialogs (chat_id) DEFERRABLE INITIALLY DEFERRED,
+    chat_id           INTEGER NOT NULL REFERENCES dialogs (chat_id),
     line_id           INTEGER,
     opened_at         INTEGER NOT NULL,
+    opening_known     INTEGER NOT NULL DEFAULT 1,      -- 0: opened_at is only a time by which it had begun
     joined_at         INTEGER,                  -- when the bot's entry was announced
     closed_at         INTEGER,
     operator_id       INTEGER,
@@ -35,7 +36,7 @@ CREATE TABLE sessions (
     handed_over_at    INTEGER,
     handover_error    TEXT    NOT NULL DEFAULT ''
 );
-CREATE INDEX sessions_by_chat ON sessions (chat_id, id);
+CREATE INDEX sessions_by_chat ON sessions (chat_id, opened_at, id);
 
 CREATE TABLE users (
     user_id           INTEGER PRIMARY KEY,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import CallRefused, NotAuthorized, PortalUnavailable, StorageError
+from ..errors import CallRefused, PortalError, PortalUnavailable, StorageError
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
+LONGEST_ASKED_S: Final = 3600.0  # a Retry-After beyond this is a mistake of somebody's clock
 GIVE_UP_AFTER_S: Final = 3 * 24 * 3600.0
 MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTERNAL_SERVER_ERROR
 
@@ -48,13 +49,13 @@ def after_failure(
         return GiveUp(str(error))
     if isinstance(error, CallRefused) and attempts >= MAX_REFUSALS:
         return GiveUp(f"{error} ({attempts} tries)")
-    if not isinstance(error, CallRefused | PortalUnavailable | NotAuthorized | StorageError):
+    if not isinstance(error, PortalError | StorageError):
         return GiveUp(f"{type(error).__name__}: {error}")
     if age_s >= patience_s:
         return GiveUp(f"{error} (for {age_s / 3600:.0f} h)")
     asked = error.retry_after_s if isinstance(error, PortalUnavailable) else None
     if asked is not None:
-        return Later(asked + jitter)
+        return Later(min(asked, LONGEST_ASKED_S) + jitter)
     longest = LONGEST_PAUSE_BY_KIND.get(kind, LONGEST_PAUSE_S)
     pause = min(longest, FIRST_PAUSE_S * 2.0 ** min(attempts - 1, 30))
     return Later(pause * (0.75 + 0.5 * jitter))

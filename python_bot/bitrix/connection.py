@@ -1,0 +1,40 @@
+"""A client of the installed portal put together: once for the running instance, and for `botctl` beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .client import BitrixClient, CallObserver
+from .hosts import HostPolicy
+from .pace import Pace
+from .tokens import Authorizer, TokenStore
+from .transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The parts, for those who need one of them alone. `transport.close()` ends it."""
+
+    tokens: TokenStore
+    policy: HostPolicy
+    transport: Transport
+    pace: Pace
+    authorizer: Authorizer
+    client: BitrixClient
+
+
+def connect(
+    home: Path,
+    *,
+    portal: str,
+    oauth_url: str,
+    client_id: str,
+    client_secret: str,
+    observe: CallObserver = lambda method, outcome, seconds: None,
+) -> Connection:
+    """Calls nobody yet. `home`: where `auth.json` lies; its lock keeps several processes from refreshing at once."""
+    tokens, policy, transport, pace = TokenStore(home), HostPolicy(portal, oauth_url), Transport(), Pace()
+    authorizer = Authorizer(tokens, transport, policy, client_id, client_secret)
+    client = BitrixClient(transport, authorizer, pace, observe=observe)
+    return Connection(tokens, policy, transport, pace, authorizer, client)
