@@ -16,6 +16,8 @@ B24BotError
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class B24BotError(Exception):
     """`str(error)` says what happened; `next_step` what to do about it (may be empty)."""
@@ -75,6 +77,19 @@ class NotAuthorized(PortalError):
     pass
 
 
+# Refusals that another try may overcome; every other code is the portal's last word.
+PASSING_CODES: Final = frozenset(
+    {
+        "INTERNAL_SERVER_ERROR",
+        "ERROR_UNEXPECTED_ANSWER",
+        "ERROR_CORE",
+        "OVERLOAD_LIMIT",
+        "QUERY_LIMIT_EXCEEDED",
+        "OPERATION_TIME_LIMIT",
+    }
+)
+
+
 class CallRefused(PortalError):
     """`code`: the portal's error code, for example WRONG_CHAT; `status`: HTTP, 0 inside a batch."""
 
@@ -84,3 +99,8 @@ class CallRefused(PortalError):
         self.code = code
         self.description = description
         self.status = status
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether another try may succeed. ERROR_CORE is also the portal's word for a handler bound twice."""
+        return self.code in PASSING_CODES and "already" not in self.description.lower()

@@ -105,7 +105,7 @@ class NewJob:
     """Work for the worker, stored in the transaction of the event that caused it.
 
     `lane`: jobs of one lane run in the order of their creation (a chat, a connector line).
-    `dedupe_key`: a second unfinished job with the same key is not stored.
+    `dedupe_key`: a second waiting job with the same key is not stored.
     """
 
     kind: str

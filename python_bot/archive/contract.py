@@ -52,7 +52,10 @@ class Archive(Protocol):
     def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
 
     def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
-        """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files."""
+        """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files.
+
+        `at`: when the portal was asked; an edit that we know from later stays.
+        """
 
     def handed_over(self, tx: Tx, session_ref: int, at: int) -> None: ...
 

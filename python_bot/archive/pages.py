@@ -19,6 +19,10 @@ def _bool(condition: str) -> str:
     return f"json(CASE WHEN {condition} THEN 'true' ELSE 'false' END)"
 
 
+# Every session was compared with the portal's history, the latest one after its last message.
+_COMPLETE: Final = """d.reconciled_to >= d.last_message_id
+    AND NOT EXISTS (SELECT 1 FROM sessions r WHERE r.chat_id = d.chat_id AND r.reconciled_at IS NULL)"""
+
 _DIALOG: Final = f"""json_object(
     'chat_id', d.chat_id, 'dialog_id', d.dialog_id, 'title', d.title, 'status', d.status,
     'session_id', s.session_id, 'line_id', d.line_id, 'connector_id', NULLIF(d.connector_id, ''),
@@ -28,7 +32,7 @@ _DIALOG: Final = f"""json_object(
                 ELSE json_object('id', d.operator_id, 'name', COALESCE(o.name, '')) END,
     'opened_at', {_time("d.opened_at")}, 'handed_over_at', {_time("d.handed_over_at")},
     'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
-    'complete', {_bool("d.reconciled_to >= d.last_message_id")})"""
+    'complete', {_bool(_COMPLETE)})"""
 
 _DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""

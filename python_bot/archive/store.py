@@ -67,7 +67,11 @@ _VERSION: Final = (
     "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
     " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3"
 )
-_STORED: Final = "SELECT text, source, edited_at, deleted_at, session_ref FROM messages WHERE message_id = ?"
+_STORED: Final = (
+    "SELECT text, source, edited_at, deleted_at, session_ref, COALESCE(text_plain, text) FROM messages"
+    " WHERE message_id = ?"
+)
+_Stored = tuple[str, int, int | None, int | None, int | None, str]
 
 
 class SqliteArchive:
@@ -224,7 +228,7 @@ class SqliteArchive:
 
     def _complete_message(self, tx: Tx, message: Message, session_ref: int, source: Source) -> None:
         """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing."""
-        text, stored_source, edited_at, _deleted_at, stored_ref = tx.sql.execute(
+        text, stored_source, edited_at, _deleted_at, stored_ref, _plain = tx.sql.execute(
             _STORED, (message.message_id,)
         ).fetchone()
         if stored_source >= source:
@@ -262,7 +266,7 @@ class SqliteArchive:
         row = self._stored_or_new(tx, chat, message_id, author, text, text_plain, at, edited_at=at)
         if row is None:
             return
-        stored_text, _source, edited_at, _deleted_at, _ref = row
+        stored_text, _source, edited_at, _deleted_at, _ref, _plain = row
         if stored_text == text:
             tx.sql.execute(
                 "UPDATE messages SET edited_at = MAX(COALESCE(edited_at, 0), ?) WHERE message_id = ?",
@@ -297,11 +301,9 @@ class SqliteArchive:
         *,
         edited_at: int | None = None,
         deleted_at: int | None = None,
-    ) -> tuple[str, int, int | None, int | None, int | None] | None:
+    ) -> _Stored | None:
         """The stored message; or None after the change was stored as the first thing known of it."""
-        row: tuple[str, int, int | None, int | None, int | None] | None = tx.sql.execute(
-            _STORED, (message_id,)
-        ).fetchone()
+        row: _Stored | None = tx.sql.execute(_STORED, (message_id,)).fetchone()
         if row is not None:
             return row
         self._ensure_dialog(tx, chat, at)
@@ -345,6 +347,7 @@ class SqliteArchive:
             "  WHERE m.message_id = dialogs.last_message_id), last_message_at) WHERE chat_id = ?",
             (history.chat_id,),
         )
+        tx.sql.execute("UPDATE sessions SET reconciled_at = ? WHERE id = ?", (at, session.id))
         self._head(tx, history.chat_id)
 
     def _repair_message(self, tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
@@ -367,13 +370,13 @@ class SqliteArchive:
         deleted_at: int | None,
     ) -> None:
         message = item.message
-        stored_text, stored_source, stored_edit, _deleted, _ref = tx.sql.execute(
+        stored_text, stored_source, stored_edit, _deleted, _ref, stored_plain = tx.sql.execute(
             _STORED, (message.message_id,)
         ).fetchone()
         # A deletion leaves a notice, or nothing, in the place of the text; and we may know a newer edit already.
         keeps_text = (item.deleted and bool(stored_text)) or (stored_edit is not None and stored_edit > at)
-        is_changed = not keeps_text and message.text != stored_text
-        if is_changed and item.edited and stored_source != Source.CHANGE_ONLY:
+        # Other BB code around the same words is no other text.
+        if not keeps_text and message.text_plain != stored_plain and stored_source > Source.SECOND_FEED:
             tx.sql.execute(_VERSION, (message.message_id, stored_text, stored_edit or at))
         tx.sql.execute(
             "UPDATE messages SET source = ?1, session_ref = ?2, author_id = ?3, author_kind = ?4,"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -75,7 +76,7 @@ def ensure(client: BitrixClient, wish: Wish, known_bot_id: int, nonce: str) -> P
         _register_bot(client, wish, state, known_bot_id)
         _bind(client, wish, state)
     if state.bot_id:
-        _attach(client, wish, state)
+        _attach(client, wish, state, known_bot_id)
     if wish.event_mode == "webhook":
         _attempt(state, "event.test", lambda: client.call("event.test", {"nonce": nonce}))
     return state
@@ -86,6 +87,8 @@ def _attempt(state: PortalState, what: str, action: Any, advice: str = "") -> An
     try:
         return action()
     except CallRefused as refusal:
+        if refusal.is_passing:
+            raise
         problem = f"{what}: {refusal.code}" + (f" ({advice})" if advice else "")
         state.problems.append(problem)
         log.warning("the portal refused %s", problem)
@@ -116,6 +119,8 @@ def _register_bot(client: BitrixClient, wish: Wish, state: PortalState, known_bo
                 fields = {"PROPERTIES": {"NAME": wish.bot_name}}
                 client.call("imbot.update", {"BOT_ID": bot_id, "FIELDS": fields})
         except CallRefused as refusal:
+            if refusal.is_passing:
+                raise
             if refusal.code == "APP_ID_ERROR":
                 continue  # the code belongs to another application of this portal
             state.problems.append(f"imbot.update: {refusal.code}")
@@ -181,6 +186,8 @@ def _bind(client: BitrixClient, wish: Wish, state: PortalState) -> None:
     if not commands:
         return
     for command, outcome in zip(commands, client.batch(commands), strict=True):
+        if isinstance(outcome, CallRefused) and outcome.is_passing:
+            raise outcome
         if isinstance(outcome, CallRefused) and not _harmless(outcome):
             state.problems.append(f"{command.method} {command.params['event']}: {outcome.code}")
         elif isinstance(outcome, PortalError) and not isinstance(outcome, CallRefused):
@@ -199,7 +206,7 @@ def wanted_fields(bot_id: int) -> dict[str, str]:
     return dict(zip(LINE_FIELDS, ("Y", str(bot_id), "always", str(BOT_WAIT_S), "close"), strict=True))
 
 
-def _attach(client: BitrixClient, wish: Wish, state: PortalState) -> None:
+def _attach(client: BitrixClient, wish: Wish, state: PortalState, former_bot_id: int) -> None:
     if not wish.lines.all and not wish.lines.ids:
         return
     rows = _attempt(
@@ -211,7 +218,7 @@ def _attach(client: BitrixClient, wish: Wish, state: PortalState) -> None:
     for line_id, row in lines.items():
         if not wish.lines.all and line_id not in wish.lines.ids:
             continue
-        found = "attached" if _matches(row, wanted) else _obstacle(wish, row, state.bot_id)
+        found = "attached" if _matches(row, wanted) else _obstacle(wish, row, (0, state.bot_id, former_bot_id))
         state.lines[str(line_id)] = {"name": row.text("LINE_NAME"), "state": found or "attaching"}
         if not found:
             chosen.append(line_id)
@@ -222,10 +229,10 @@ def _attach(client: BitrixClient, wish: Wish, state: PortalState) -> None:
         _attach_some(client, state, chosen[start : start + 25], wanted)
 
 
-def _obstacle(wish: Wish, row: Node, bot_id: int) -> str:
+def _obstacle(wish: Wish, row: Node, ours: tuple[int, ...]) -> str:
     """'other bot' when all lines are wanted and this one is served by another bot, which we do not evict."""
     other = row.number("WELCOME_BOT_ID") or 0
-    taken = row.yes("WELCOME_BOT_ENABLE") and other not in (0, bot_id)
+    taken = row.yes("WELCOME_BOT_ENABLE") and other not in ours
     return "other bot" if wish.lines.all and taken else ""
 
 
@@ -240,7 +247,7 @@ def _attach_some(client: BitrixClient, state: PortalState, line_ids: list[int], 
     outcomes = client.batch(commands)
     for line_id, written, read in zip(line_ids, outcomes, outcomes[len(line_ids) :], strict=False):
         line = state.lines[str(line_id)]
-        if isinstance(written, CallRefused):
+        if isinstance(written, CallRefused) and not written.is_passing:
             line["state"] = "refused"
             advice = (
                 "the installer may not change open lines: attach the bot by hand in the line's settings, "
@@ -256,3 +263,45 @@ def _attach_some(client: BitrixClient, state: PortalState, line_ids: list[int], 
         else:
             line["state"] = "not kept"
             state.problems.append(f"line {line_id}: the portal did not keep the settings of the bot")
+
+
+def read_lines(client: BitrixClient, bot_id: int) -> dict[int, dict[str, str]]:
+    """Every line of the portal with its name and the state of our bot there: attached, other bot, or no bot.
+
+    Raises PortalUnavailable, NotAuthorized or CallRefused.
+    """
+    rows = client.call("imopenlines.config.list.get", {"PARAMS": {}})
+    return {
+        line_id: {"name": row.text("LINE_NAME"), "state": _serving(row, bot_id)}
+        for row in Node(rows).nodes()
+        if (line_id := row.number("ID"))
+    }
+
+
+def _serving(row: Node, bot_id: int) -> str:
+    if not row.yes("WELCOME_BOT_ENABLE") or not row.number("WELCOME_BOT_ID"):
+        return "no bot"
+    return "attached" if bot_id and row.number("WELCOME_BOT_ID") == bot_id else "other bot"
+
+
+def detach(client: BitrixClient, bot_id: int, line_ids: Sequence[int]) -> dict[int, str]:
+    """Take our bot off these lines, and only ours; each line's state as read back:
+
+    no bot (it is off), other bot (left alone), no such line, refused: CODE, not kept.
+    Raises PortalUnavailable or NotAuthorized; lines before that are done, and all of it can be repeated.
+    """
+    return {line_id: _detach(client, bot_id, line_id) for line_id in line_ids}
+
+
+def _detach(client: BitrixClient, bot_id: int, line_id: int) -> str:
+    try:
+        found = Node(client.call("imopenlines.config.get", {"CONFIG_ID": line_id}))
+        if not found.number("ID"):
+            return "no such line"
+        if _serving(found, bot_id) != "attached":
+            return _serving(found, bot_id)
+        client.call("imopenlines.config.update", {"CONFIG_ID": line_id, "PARAMS": {"WELCOME_BOT_ENABLE": "N"}})
+        after = _serving(Node(client.call("imopenlines.config.get", {"CONFIG_ID": line_id})), bot_id)
+        return "not kept" if after == "attached" else after
+    except CallRefused as refusal:
+        return f"refused: {refusal.code}"

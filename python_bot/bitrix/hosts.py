@@ -52,7 +52,7 @@ class HostPolicy:
         Falls back from the endpoint to the domain; with a configured portal the domain needs no scheme.
         """
         if client_endpoint and self.permits_portal(client_endpoint):
-            return client_endpoint.rstrip("/") + "/"
+            return f"{origin(client_endpoint)}/rest/"
         if client_endpoint or not domain:
             return ""
         scheme = urlsplit(self.portal).scheme if self.portal else ("https" if secure else "http")

@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import NotAuthorized, PortalUnavailable
+from ..errors import NotAuthorized, PortalUnavailable, StorageFull
 from .hosts import HostPolicy, origin
 from .transport import DEAD_AUTH_CODES, Transport
 
-MAX_CANDIDATES: Final = 16
+MAX_CANDIDATES: Final = 200
+ROOM_BYTES: Final = 16_384
 REAUTHORIZE: Final = "open the application in the portal, or use the link on the page /python_bot/"
 
 
@@ -77,6 +78,7 @@ class TokenStore:
     def __init__(self, home: Path) -> None:
         self.path = home / "auth.json"
         self._candidates = home / "auth.pending.json"
+        self._reserve = home / "auth.reserve"
         self._lock_path = home / "auth.lock"
         self._thread_lock = threading.RLock()
         self._lock_depth = 0
@@ -96,8 +98,21 @@ class TokenStore:
 
     def save(self, installation: Installation) -> None:
         with self.locked():
-            _write(self.path, asdict(installation))
+            _write(self.path, asdict(installation), self._reserve if self._reserve.exists() else None)
             self._cached = None
+
+    def take_room(self) -> None:
+        """A refresh token works once: before it is spent, the room for the new pair is taken on the disk. `save`
+        writes into it. Raises StorageFull."""
+        try:
+            _write(self._reserve, {"room": "x" * ROOM_BYTES})
+        except OSError as error:
+            raise StorageFull(
+                f"the tokens cannot be refreshed: {error.strerror}", next_step="free some room on the disk"
+            ) from None
+
+    def give_room_back(self) -> None:
+        self._reserve.unlink(missing_ok=True)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -199,13 +214,11 @@ class Authorizer:
                     "the access token expired and cannot be refreshed without CLIENT_ID and CLIENT_SECRET",
                     next_step="set both to the values of the local application and restart the instance",
                 )
-            body = self._token_request(found.oauth_base, grant_type="refresh_token", refresh_token=found.refresh_token)
-            if "error" in body:
-                raise self._refused(found, str(body["error"]))
+            body = self._spend_refresh_token(found)
             renewed = replace(found, dead="", **_pair(body, self._now()))
             endpoint = str(body.get("client_endpoint") or "")
             if endpoint and self.policy.permits_portal(endpoint):
-                renewed = replace(renewed, client_endpoint=endpoint.rstrip("/") + "/")
+                renewed = replace(renewed, client_endpoint=f"{origin(endpoint)}/rest/")
             self.store.save(renewed)
             return renewed
 
@@ -231,11 +244,7 @@ class Authorizer:
         if new_origin and not confirmed and self.can_refresh(stale):
             with self.store.locked():
                 found = self.store.current() or stale
-                body = self._token_request(
-                    found.oauth_base, grant_type="refresh_token", refresh_token=found.refresh_token
-                )
-                if "error" in body:
-                    raise self._refused(found, str(body["error"]))
+                body = self._spend_refresh_token(found)
                 stale = replace(found, dead="", **_pair(body, self._now()))
                 self.store.save(stale)
                 confirmed = origin(str(body.get("client_endpoint") or "")) == new_origin
@@ -260,6 +269,18 @@ class Authorizer:
         return self.policy.permits_portal(found.client_endpoint) or bool(
             found.renamed_from and self.policy.permits_portal(found.renamed_from)
         )
+
+    def _spend_refresh_token(self, found: Installation) -> dict[str, Any]:
+        """The answer with the new pair; `save` it at once. Raises NotAuthorized, PortalUnavailable, StorageFull."""
+        self.store.take_room()
+        try:
+            body = self._token_request(found.oauth_base, grant_type="refresh_token", refresh_token=found.refresh_token)
+            if "error" in body:
+                raise self._refused(found, str(body["error"]))
+        except BaseException:
+            self.store.give_room_back()
+            raise
+        return body
 
     def _refused(self, found: Installation, code: str) -> Exception:
         if code in DEAD_AUTH_CODES or code in ("invalid_request", "invalid_scope", "insufficient_scope"):
@@ -340,14 +361,19 @@ def _read(path: Path) -> Any:
         return None
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
-    """Write beside, flush to disk, rename over: a reader sees the old file or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _write(path: Path, value: dict[str, Any], room: Path | None = None) -> None:
+    """Write beside, flush to disk, rename over: a reader sees the old file or the new one, never a part.
+
+    `room`: a file that is large enough already; it becomes the new one, so that a full disk does no harm.
+    """
+    content = json.dumps(value, ensure_ascii=False, indent=1).encode()
+    temporary = room or path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(value, ensure_ascii=False, indent=1).encode())
+            file.write(content)
             file.flush()
+            os.ftruncate(file.fileno(), len(content))
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:

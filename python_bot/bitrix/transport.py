@@ -110,8 +110,6 @@ def result_of(method: str, answer: Answer, now: float) -> Any:
         raise failure(method, body, answer.status, answer.retry_after_s, now)
     if isinstance(body, dict) and "result" in body and answer.status < 400:
         return body["result"]
-    if answer.status in (401, 403):
-        raise TokenExpired(f"{method}: HTTP {answer.status}")
     what = f"HTTP {answer.status}" if body is not None else f"HTTP {answer.status} and no JSON"
     raise PortalUnavailable(f"{method}: the portal answered {what}", retry_after_s=answer.retry_after_s)
 

@@ -34,7 +34,8 @@ CREATE TABLE sessions (
     operator_id       INTEGER,
     handover          TEXT    NOT NULL DEFAULT '' CHECK (handover IN ('', 'asked', 'done', 'failed')),
     handed_over_at    INTEGER,
-    handover_error    TEXT    NOT NULL DEFAULT ''
+    handover_error    TEXT    NOT NULL DEFAULT '',
+    reconciled_at     INTEGER                   -- when its history was read last
 );
 CREATE INDEX sessions_by_chat ON sessions (chat_id, opened_at, id);
 
@@ -116,7 +117,8 @@ CREATE TABLE outbox (
     last_error        TEXT    NOT NULL DEFAULT '',
     buried_at         REAL
 );
-CREATE UNIQUE INDEX outbox_dedupe ON outbox (dedupe_key) WHERE buried_at IS NULL;
+-- A job that is being done blocks no new one: what asks for it again may have come too late for it.
+CREATE UNIQUE INDEX outbox_dedupe ON outbox (dedupe_key) WHERE buried_at IS NULL AND claimed_until = 0;
 CREATE INDEX outbox_due ON outbox (kind, due_at, id) WHERE buried_at IS NULL;
 CREATE INDEX outbox_lane ON outbox (lane, id) WHERE buried_at IS NULL;
 

@@ -13,7 +13,8 @@ class Outbox(Protocol):
     # --- writing, inside the transaction of `Storage.write`
 
     def put(self, tx: Tx, job: NewJob, now: float) -> bool:
-        """Store a job; False when an unfinished one with the same `dedupe_key` waits already."""
+        """Store a job; False when one with the same `dedupe_key` waits already. One that is being done right now
+        does not count: what asks for it again may have come too late for it."""
 
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         """Lease due jobs, oldest first, never two of one lane and never one that overtakes its lane.

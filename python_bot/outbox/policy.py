@@ -16,18 +16,6 @@ MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTE
 # A client waits at the other end of a hand-over, so its pauses stay short.
 LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0}
 
-# Refusals that another try may overcome; every other code is final.
-PASSING_CODES: Final = frozenset(
-    {
-        "INTERNAL_SERVER_ERROR",
-        "ERROR_UNEXPECTED_ANSWER",
-        "ERROR_CORE",
-        "OVERLOAD_LIMIT",
-        "QUERY_LIMIT_EXCEEDED",
-        "OPERATION_TIME_LIMIT",
-    }
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Later:
@@ -45,7 +33,7 @@ def after_failure(
     kind: str, attempts: int, age_s: float, error: Exception, jitter: float, *, patience_s: float = GIVE_UP_AFTER_S
 ) -> Later | GiveUp:
     """`attempts`: tries so far, this one included; `jitter`: 0 … 1, drawn by the caller."""
-    if isinstance(error, CallRefused) and error.code not in PASSING_CODES:
+    if isinstance(error, CallRefused) and not error.is_passing:
         return GiveUp(str(error))
     if isinstance(error, CallRefused) and attempts >= MAX_REFUSALS:
         return GiveUp(f"{error} ({attempts} tries)")

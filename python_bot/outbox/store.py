@@ -12,7 +12,14 @@ from ..model import BuriedJob, Job, NewJob, OutboxDepth
 _COLUMNS: Final = "id, kind, payload, lane, dedupe_key, trace_id, attempts, created_at, due_at, last_error"
 _PUT: Final = (
     "INSERT INTO outbox (kind, payload, lane, dedupe_key, trace_id, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (dedupe_key) WHERE buried_at IS NULL DO NOTHING"
+    " ON CONFLICT (dedupe_key) WHERE buried_at IS NULL AND claimed_until = 0 DO NOTHING"
+)
+
+
+# A job goes back to waiting, unless the same was asked for again meanwhile: then that one does.
+_SUPERSEDED: Final = (
+    " AND EXISTS (SELECT 1 FROM outbox newer WHERE newer.dedupe_key = outbox.dedupe_key AND newer.id > outbox.id"
+    " AND newer.buried_at IS NULL AND newer.claimed_until = 0)"
 )
 
 
@@ -42,17 +49,20 @@ class SqliteOutbox:
         tx.sql.execute(f"DELETE FROM outbox WHERE id IN ({_marks(job_ids)})", tuple(job_ids))
 
     def postpone(self, tx: Tx, job_id: int, due_at: float, reason: str) -> None:
+        tx.sql.execute(f"DELETE FROM outbox WHERE id = ?{_SUPERSEDED}", (job_id,))
         tx.sql.execute(
             "UPDATE outbox SET due_at = ?, claimed_until = 0, last_error = ? WHERE id = ?", (due_at, reason, job_id)
         )
 
     def release(self, tx: Tx, job_ids: Collection[int]) -> None:
+        tx.sql.execute(f"DELETE FROM outbox WHERE id IN ({_marks(job_ids)}){_SUPERSEDED}", tuple(job_ids))
         tx.sql.execute(
             f"UPDATE outbox SET claimed_until = 0, attempts = attempts - 1 WHERE id IN ({_marks(job_ids)})",
             tuple(job_ids),
         )
 
     def void_leases(self, tx: Tx) -> None:
+        tx.sql.execute(f"DELETE FROM outbox WHERE claimed_until > 0 AND buried_at IS NULL{_SUPERSEDED}")
         tx.sql.execute("UPDATE outbox SET claimed_until = 0 WHERE claimed_until > 0")
 
     def bury(self, tx: Tx, job_id: int, now: float, reason: str) -> None:

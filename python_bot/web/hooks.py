@@ -47,7 +47,16 @@ def read_body() -> bytes | None:
             return urlencode(list(request.form.items(multi=True))).encode()
         except HTTPException:
             return None
-    body: bytes = request.stream.read(MAX_BODY_BYTES + 1) if length is None else request.stream.read(length)
+    if length is not None:
+        whole: bytes = request.stream.read(length)
+        return whole
+    parts: list[bytes] = []
+    try:  # chunked: its length is known at its end only
+        while part := request.stream.read(65536):
+            parts.append(part)
+    except HTTPException:
+        return None
+    body = b"".join(parts)
     return None if len(body) > MAX_BODY_BYTES else body
 
 

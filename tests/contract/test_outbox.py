@@ -52,14 +52,29 @@ def test_a_job_is_stored_with_the_event_that_caused_it_or_not_at_all(stores: Any
     assert put(stores, job("a")) == [True]
 
 
-def test_an_unfinished_job_is_not_stored_twice_but_again_after_it_is_done(stores: Any) -> None:
+def test_a_waiting_job_is_not_stored_twice_but_again_while_it_is_done_and_afterwards(stores: Any) -> None:
     assert put(stores, job("a"), job("a"), job("b")) == [True, False, True]
     first = claim(stores)
-    assert put(stores, job("a")) == [False]  # claimed is unfinished
+    assert put(stores, job("a"), job("a")) == [True, False]  # asked for again, perhaps too late for the one being done
+    assert keys(claim(stores)) == []  # and not done beside it
     stores.write(lambda tx: stores.outbox.done(tx, [found.id for found in first]))
-    assert put(stores, job("a")) == [True]
     again = claim(stores)
     assert keys(again) == ["a"] and again[0].id not in [found.id for found in first]
+
+
+@pytest.mark.parametrize("way", ["postpone", "release", "void_leases"])
+def test_a_job_that_was_asked_for_again_meanwhile_waits_once(stores: Any, way: str) -> None:
+    put(stores, job("a"))
+    (found,) = claim(stores)
+    put(stores, job("a"))
+    if way == "postpone":
+        stores.write(lambda tx: stores.outbox.postpone(tx, found.id, NOW, "later"))
+    elif way == "release":
+        stores.write(lambda tx: stores.outbox.release(tx, [found.id]))
+    else:
+        stores.write(lambda tx: stores.outbox.void_leases(tx))
+    assert len(stores.outbox.waiting(9)) == 1
+    assert keys(claim(stores)) == ["a"]
 
 
 def test_a_buried_job_does_not_keep_a_new_one_out(stores: Any) -> None:

@@ -99,7 +99,7 @@ def test_a_configured_portal_excludes_every_other(url: str) -> None:
 
 
 def test_the_configured_portal_is_found_by_endpoint_and_by_domain() -> None:
-    assert OWN.rest_url("https://B24.acme.ru:8443/rest", "") == "https://B24.acme.ru:8443/rest/"
+    assert OWN.rest_url("https://B24.acme.ru:8443/rest", "") == "https://b24.acme.ru:8443/rest/"
     assert OWN.rest_url("", "b24.acme.ru:8443") == "https://b24.acme.ru:8443/rest/"
     assert PLAIN.rest_url("", "127.0.0.1:9000", secure=True) == "http://127.0.0.1:9000/rest/"
     assert PLAIN.permits_portal("http://127.0.0.1:9000/rest/")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_bot.errors import (
+    PASSING_CODES,
     BadEvent,
     CallRefused,
     NotAuthorized,
@@ -18,7 +19,6 @@ from python_bot.outbox.policy import (
     LONGEST_PAUSE_BY_KIND,
     LONGEST_PAUSE_S,
     MAX_REFUSALS,
-    PASSING_CODES,
     GiveUp,
     Later,
     after_failure,
