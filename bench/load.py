@@ -82,12 +82,12 @@ def run(port: int, next_request: Callable[[], bytes], *, connections: int, secon
             busy += 1
         wait = max(0.0, min(0.05, due[0] - now)) if rate and due and idle else 0.05
         for key, _ in selector.select(wait):
-            connection: _Connection = key.data
-            status = connection.receive()
+            ready: _Connection = key.data
+            status = ready.receive()
             if status:
-                result.latencies_s.append(time.perf_counter() - connection.sent_at)
+                result.latencies_s.append(time.perf_counter() - ready.sent_at)
                 result.statuses[status] = result.statuses.get(status, 0) + 1
-                idle.append(connection)
+                idle.append(ready)
                 busy -= 1
     result.seconds = time.perf_counter() - started
     for connection in idle:

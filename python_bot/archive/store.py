@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..db import Storage, Tx
-from ..model import ChatFacts, FileRef, HistoryMessage, JournalEntry, JsonPage, Message, SessionHistory, User
-from . import pages, sessions
+from ..model import ChatFacts, JournalEntry, JsonPage, Message, SessionHistory, User
+from . import messages, pages, sessions
 from .contract import Source
 
 _JOURNAL: Final = (
@@ -54,24 +54,6 @@ _USER: Final = (
     " WHERE ?2 <> '' AND (name, kind, first_name, last_name, work_position) <> (?2, ?3, ?4, ?5, ?6)"
 )
 _PARTICIPANT: Final = "INSERT OR IGNORE INTO participants (chat_id, user_id) VALUES (?, ?)"
-_MESSAGE: Final = (
-    "INSERT INTO messages (message_id, chat_id, session_ref, author_id, author_kind, text, text_plain, sent_at,"
-    " sent_at_exact, edited_at, deleted_at, hidden, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (message_id) DO NOTHING"
-)
-_FILE: Final = (
-    "INSERT INTO files (message_id, file_id, name, size, type, url) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-    " ON CONFLICT (message_id, file_id) DO UPDATE SET name = ?3, size = ?4, type = ?5, url = ?6 WHERE ?3 <> ''"
-)
-_VERSION: Final = (
-    "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
-    " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3"
-)
-_STORED: Final = (
-    "SELECT text, source, edited_at, deleted_at, session_ref, COALESCE(text_plain, text) FROM messages"
-    " WHERE message_id = ?"
-)
-_Stored = tuple[str, int, int | None, int | None, int | None, str]
 
 
 class SqliteArchive:
@@ -184,10 +166,10 @@ class SqliteArchive:
     def add_message(self, tx: Tx, chat: ChatFacts, message: Message, source: Source) -> int | None:
         self._ensure_dialog(tx, chat, message.sent_at)
         session = sessions.of_sign(tx, chat, message.sent_at)
-        added = self._insert_message(tx, message, session.id, source)
+        added = messages.insert(tx, message, session.id, source)
         if not added:
-            self._complete_message(tx, message, session.id, source)
-        self._files(tx, message.message_id, message.files)
+            messages.complete(tx, message, session.id, source)
+        messages.put_files(tx, message.message_id, message.files)
         self._user(tx, chat.chat_id, message.author)
         self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
         is_word = message.author.kind in ("client", "operator")
@@ -196,86 +178,21 @@ class SqliteArchive:
         self._head(tx, chat.chat_id)
         return sessions.ask_handover(tx, session) if source is Source.BOT else None
 
-    def _insert_message(
-        self,
-        tx: Tx,
-        message: Message,
-        session_ref: int | None,
-        source: Source,
-        edited_at: int | None = None,
-        deleted_at: int | None = None,
-    ) -> int:
-        """1 when the message was new, 0 when something of it was stored before."""
-        author = message.author
-        return tx.sql.execute(
-            _MESSAGE,
-            (
-                message.message_id,
-                message.chat_id,
-                session_ref,
-                author.id,
-                author.kind,
-                message.text,
-                None if message.text_plain == message.text else message.text_plain,
-                message.sent_at,
-                message.sent_at_exact,
-                edited_at,
-                deleted_at,
-                message.hidden,
-                source,
-            ),
-        ).rowcount
-
-    def _complete_message(self, tx: Tx, message: Message, session_ref: int, source: Source) -> None:
-        """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing."""
-        text, stored_source, edited_at, _deleted_at, stored_ref, _plain = tx.sql.execute(
-            _STORED, (message.message_id,)
-        ).fetchone()
-        if stored_source >= source:
-            return
-        plain = None if message.text_plain == message.text else message.text_plain
-        if edited_at is not None and stored_source == Source.CHANGE_ONLY:
-            # The edit was seen first: it stays the text, and this original becomes its first version.
-            tx.sql.execute(_VERSION, (message.message_id, message.text, edited_at))
-            new_text: str | None = None
-        else:
-            new_text = message.text if edited_at is None or not text else None
-        author = message.author
-        tx.sql.execute(
-            "UPDATE messages SET source = ?, author_id = ?, author_kind = ?, hidden = ?, session_ref = ?,"
-            " sent_at = CASE WHEN sent_at_exact THEN sent_at ELSE ? END,"
-            " text = COALESCE(?, text), text_plain = CASE WHEN ? IS NULL THEN text_plain ELSE ? END"
-            " WHERE message_id = ?",
-            (
-                source,
-                author.id,
-                author.kind,
-                message.hidden,
-                session_ref if message.session_id or stored_ref is None else stored_ref,
-                message.sent_at,
-                new_text,
-                new_text,
-                plain,
-                message.message_id,
-            ),
-        )
-
     def edit_message(
         self, tx: Tx, chat: ChatFacts, message_id: int, author: User, text: str, text_plain: str, at: int
     ) -> None:
         row = self._stored_or_new(tx, chat, message_id, author, text, text_plain, at, edited_at=at)
         if row is None:
             return
-        stored_text, _source, edited_at, _deleted_at, _ref, _plain = row
-        if stored_text == text:
+        if row.text == text:
             tx.sql.execute(
                 "UPDATE messages SET edited_at = MAX(COALESCE(edited_at, 0), ?) WHERE message_id = ?",
                 (at, message_id),
             )
-        elif edited_at is not None and at < edited_at:
-            tx.sql.execute(_VERSION, (message_id, text, edited_at))  # an older edit that came late
+        elif row.edited_at is not None and at < row.edited_at:
+            messages.add_version(tx, message_id, text, row.edited_at)  # an older edit that came late
         else:
-            tx.sql.execute(_VERSION, (message_id, stored_text, at))
+            messages.add_version(tx, message_id, row.text, at)
             tx.sql.execute(
                 "UPDATE messages SET text = ?, text_plain = ?, edited_at = ? WHERE message_id = ?",
                 (text, None if text_plain == text else text_plain, at, message_id),
@@ -301,23 +218,19 @@ class SqliteArchive:
         *,
         edited_at: int | None = None,
         deleted_at: int | None = None,
-    ) -> _Stored | None:
+    ) -> messages.StoredMessage | None:
         """The stored message; or None after the change was stored as the first thing known of it."""
-        row: _Stored | None = tx.sql.execute(_STORED, (message_id,)).fetchone()
+        row = messages.stored(tx, message_id)
         if row is not None:
             return row
         self._ensure_dialog(tx, chat, at)
         session = sessions.of_sign(tx, chat, at)
         message = Message(message_id, chat.chat_id, chat.session_id, author, text, text_plain, at)
-        self._insert_message(tx, message, session.id, Source.CHANGE_ONLY, edited_at, deleted_at)
+        messages.insert(tx, message, session.id, Source.CHANGE_ONLY, edited_at, deleted_at)
         self._user(tx, chat.chat_id, author)
         self._facts(tx, chat, added=1, message_id=message_id, sent_at=at)
         self._head(tx, chat.chat_id)
         return None
-
-    def _files(self, tx: Tx, message_id: int, files: tuple[FileRef, ...]) -> None:
-        for file in files:
-            tx.sql.execute(_FILE, (message_id, file.id, file.name, file.size, file.type, file.url))
 
     # --- history
 
@@ -333,7 +246,7 @@ class SqliteArchive:
         session = sessions.of_sign(tx, chat, at)
         added = 0
         for item in history.messages:
-            added += self._repair_message(tx, item, session.id, at)
+            added += messages.repair(tx, item, session.id, at)
         for user in history.users:
             self._user(tx, history.chat_id, user)
         last_id = history.messages[-1].message.message_id if history.messages else 0
@@ -349,55 +262,6 @@ class SqliteArchive:
         )
         tx.sql.execute("UPDATE sessions SET reconciled_at = ? WHERE id = ?", (at, session.id))
         self._head(tx, history.chat_id)
-
-    def _repair_message(self, tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
-        """1 when the message was missing. History has no time of an edit or deletion: ours stand in."""
-        message = item.message if item.message.sent_at else replace(item.message, sent_at=at)
-        edited_at, deleted_at = (at if item.edited else None), (at if item.deleted else None)
-        added = self._insert_message(tx, message, session_ref, Source.HISTORY, edited_at, deleted_at)
-        if not added:
-            self._repair_stored(tx, item, session_ref, at, edited_at, deleted_at)
-        self._files(tx, message.message_id, message.files)
-        return added
-
-    def _repair_stored(
-        self,
-        tx: Tx,
-        item: HistoryMessage,
-        session_ref: int,
-        at: int,
-        edited_at: int | None,
-        deleted_at: int | None,
-    ) -> None:
-        message = item.message
-        stored_text, stored_source, stored_edit, _deleted, _ref, stored_plain = tx.sql.execute(
-            _STORED, (message.message_id,)
-        ).fetchone()
-        # A deletion leaves a notice, or nothing, in the place of the text; and we may know a newer edit already.
-        keeps_text = (item.deleted and bool(stored_text)) or (stored_edit is not None and stored_edit > at)
-        # Other BB code around the same words is no other text.
-        if not keeps_text and message.text_plain != stored_plain and stored_source > Source.SECOND_FEED:
-            tx.sql.execute(_VERSION, (message.message_id, stored_text, stored_edit or at))
-        tx.sql.execute(
-            "UPDATE messages SET source = ?1, session_ref = ?2, author_id = ?3, author_kind = ?4,"
-            " text = CASE WHEN ?5 THEN text ELSE ?6 END, text_plain = CASE WHEN ?5 THEN text_plain ELSE ?7 END,"
-            " sent_at = CASE WHEN ?8 THEN ?9 ELSE sent_at END, sent_at_exact = MAX(sent_at_exact, ?8),"
-            " edited_at = COALESCE(edited_at, ?10), deleted_at = COALESCE(deleted_at, ?11) WHERE message_id = ?12",
-            (
-                Source.HISTORY,
-                session_ref,
-                message.author.id,
-                message.author.kind,
-                keeps_text,
-                message.text,
-                None if message.text_plain == message.text else message.text_plain,
-                message.sent_at_exact,
-                message.sent_at,
-                edited_at,
-                deleted_at,
-                message.message_id,
-            ),
-        )
 
     # --- our connectors, and facts
 

@@ -11,18 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from python_bot.archive import Archive, SqliteArchive
 from python_bot.db import Storage, Tx
 from python_bot.outbox import Outbox, SqliteOutbox
 
 T = TypeVar("T")
-
-settings.register_profile(
-    "b24bot", deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), derandomize=True
-)
-settings.load_profile("b24bot")
 
 
 @dataclass(frozen=True, slots=True)

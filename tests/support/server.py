@@ -139,13 +139,13 @@ class Server:
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=named)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return Answer(answer.status, answer.read(), answer.headers)
+                return Answer(answer.status, answer.read(), dict(answer.headers.items()))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.read(), error.headers)
+                return Answer(error.code, error.read(), dict(error.headers.items()))
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.request("GET", path, **headers)
+        return self.request("GET", path, None, **headers)
 
     def api(self, path: str, method: str = "GET") -> Any:
         """JSON of an API call with the token; fails when the status is not 200."""
