@@ -15,12 +15,9 @@ from flask import Flask
 
 from . import __version__, jobs
 from .archive import SqliteArchive
-from .bitrix.client import BitrixClient
+from .bitrix.connection import connect
 from .bitrix.ensure import Wish
-from .bitrix.hosts import HostPolicy
-from .bitrix.pace import Pace
-from .bitrix.tokens import Authorizer, TokenStore
-from .bitrix.transport import Transport
+from .bitrix.tokens import REAUTHORIZE, Installation
 from .db import Storage
 from .errors import B24BotError, StorageError
 from .fetcher import Fetcher
@@ -33,6 +30,7 @@ from .web import errors, hooks, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
+from .web.api_tokens import FILE_NAME, TokenFile
 from .web.door import MAX_BODY_BYTES, Door
 from .web.oauth import OAuthReturn
 from .web.prefix import AcceptPrefix
@@ -59,20 +57,22 @@ class Instance:
         self.storage = Storage(home / "dialogs.db")
         self.archive = SqliteArchive(self.storage)
         self.outbox = SqliteOutbox(self.storage)
-        self.tokens = TokenStore(home)
-        self.policy = HostPolicy(settings.portal, settings.oauth_url)
-        self.transport = Transport()
-        self.pace = Pace()
-        self.authorizer = Authorizer(
-            self.tokens, self.transport, self.policy, settings.client_id, settings.client_secret
+        link = connect(
+            home,
+            portal=settings.portal,
+            oauth_url=settings.oauth_url,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            observe=self._observe_call,
         )
-        self.client = BitrixClient(self.transport, self.authorizer, self.pace, observe=self._observe_call)
+        self.tokens, self.policy, self.transport, self.pace = link.tokens, link.policy, link.transport, link.pace
+        self.authorizer, self.client = link.authorizer, link.client
         self.intake = Intake(
             self.storage,
             self.archive,
             self.outbox,
             lambda kinds: self.worker.wake(kinds),
-            describe_chats=settings.event_mode == "fetch",
+            asks_back=settings.event_mode == "fetch",
         )
         self.parts = jobs.Parts(
             storage=self.storage,
@@ -158,7 +158,7 @@ class Instance:
             "event_mode": self.settings.event_mode,
             "handler_url": self.settings.public_url,
             "installed": stored is not None and stored.works,
-            "authorization_problem": (stored.dead or None) if stored else "not installed yet",
+            "authorization_problem": authorization_problem(stored),
             "portal": self.archive.fact("portal"),
             "inbound_test": self.archive.fact("inbound"),
             "last_event_at": _iso(last) if last else None,
@@ -240,9 +240,9 @@ def flask_app(instance: Instance) -> Flask:
     """The routes over an instance; without side effects, so that docs and tests can list them."""
     settings = instance.settings
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
     app.url_map.strict_slashes = False
-    access = Access(settings.api_secret_token, settings.public_read)
+    access = Access(settings.api_secret_token, settings.public_read, TokenFile(settings.home / FILE_NAME))
     oauth = OAuthReturn(
         instance.authorizer,
         instance.policy,
@@ -257,6 +257,14 @@ def flask_app(instance: Instance) -> Flask:
     app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))
     app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way
     return app
+
+
+def authorization_problem(stored: Installation | None) -> str | None:
+    """Why no call can leave, with what to do about it; None when the tokens work."""
+    if stored is not None and stored.works:
+        return None
+    why = "not installed yet" if stored is None else stored.dead or "the application was uninstalled in the portal"
+    return f"{why}: {REAUTHORIZE} to authorize it"
 
 
 def _iso(seconds: float) -> str:

@@ -29,7 +29,7 @@ from .bitrix.event_types import (
     SessionStarted,
 )
 from .db import Storage, Tx
-from .model import JournalEntry, NewJob
+from .model import ChatFacts, JournalEntry, NewJob
 from .outbox import Outbox
 
 HANDOVER: Final = "handover"
@@ -42,11 +42,16 @@ CONNECTOR_ACTIVATE: Final = "connector.activate"
 
 RECONCILE_DELAY_S: Final = 3.0  # the portal writes the last messages of a session a moment after closing it
 
+QUIET_S: Final = 600.0  # after the first message of a dialog whose end nobody announces
+
 _SOURCE_OF_FEED: Final = {"bot": Source.BOT, "line": Source.SECOND_FEED, "connector": Source.SECOND_FEED}
 
 
 class Intake:
-    """`wake`: called after a commit with the kinds of the new jobs."""
+    """`wake`: called after a commit with the kinds of the new jobs.
+
+    `asks_back`: the events tell neither a chat's session nor its end (imbot.v2), so the portal is asked for both.
+    """
 
     def __init__(
         self,
@@ -55,14 +60,14 @@ class Intake:
         outbox: Outbox,
         wake: Callable[[set[str]], None],
         *,
-        describe_chats: bool = False,
+        asks_back: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
         self._archive = archive
         self._outbox = outbox
         self._wake = wake
-        self._describe_chats = describe_chats
+        self._asks_back = asks_back
         self._now = now
         self._lock = threading.Lock()
         self.counts: dict[tuple[str, str], int] = {}
@@ -108,10 +113,10 @@ class Intake:
         match event:
             case MessageAdded(chat, message, feed):
                 ref = archive.add_message(tx, chat, message, _SOURCE_OF_FEED[feed])
-                return self._first_sign(ref, chat.chat_id, bool(chat.entity_id) or feed != "bot", trace_id)
+                return self._first_sign(ref, chat, feed == "bot", trace_id)
             case Joined(chat, _, at):
                 ref = archive.joined(tx, chat, at)
-                return self._first_sign(ref, chat.chat_id, bool(chat.entity_id), trace_id)
+                return self._first_sign(ref, chat, True, trace_id)
             case MessageEdited(chat, message_id, author, text, text_plain, at):
                 archive.edit_message(tx, chat, message_id, author, text, text_plain, at)
             case MessageDeleted(chat, message_id, author, text, text_plain, at):
@@ -138,11 +143,14 @@ class Intake:
                 pass  # the door deals with installations: their tokens never come in here
         return []
 
-    def _first_sign(self, session_ref: int | None, chat_id: int, described: bool, trace_id: str) -> list[NewJob]:
+    def _first_sign(self, session_ref: int | None, chat: ChatFacts, is_bots: bool, trace_id: str) -> list[NewJob]:
+        chat_id = chat.chat_id
         jobs = [handover_job(chat_id, session_ref, trace_id)] if session_ref is not None else []
-        if jobs and self._describe_chats and not described:
-            # Events of imbot.v2 may not say which line and session a chat is of.
-            jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, f"describe:{chat_id}", f"describe:{chat_id}", trace_id))
+        if self._asks_back and is_bots:
+            if jobs and chat.session_id is None:
+                key = f"describe:{chat_id}"
+                jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, key, key, trace_id))
+            jobs.append(reconcile_job(chat_id, chat.session_id, self._now() + QUIET_S, trace_id))
         return jobs
 
 

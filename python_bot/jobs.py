@@ -194,7 +194,7 @@ def ensure_portal(parts: Parts, job: Job) -> None:
     known = parts.archive.fact("portal") or {}
     nonce = secrets.token_hex(16)
     parts.storage.write(lambda tx: parts.archive.set_fact(tx, "nonce", nonce))
-    state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce)
+    state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce, known.get("event_mode") or "")
     value = {**asdict(state), "ensured_at": int(time.time())}
     parts.storage.write(lambda tx: parts.archive.set_fact(tx, "portal", value))
     log.info(

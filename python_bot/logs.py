@@ -54,6 +54,7 @@ def open_log(path: Path, level: str, instance: str, secrets: Iterable[str]) -> l
     path.touch(mode=0o600)
     handler = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(JsonLines(instance, secrets))
+    logging.raiseExceptions = False  # on a full disk a line is lost; its arguments must not go to stderr instead
     logger = logging.getLogger("python_bot")
     logger.setLevel(level)
     logger.addHandler(handler)

@@ -99,8 +99,11 @@ class Settings:
 
     @property
     def bot_code(self) -> str:
-        """CODE of the bot in the portal, unique to the instance and stable over reinstallations (≤ 50)."""
-        return f"b24bot_{self.instance}"
+        """CODE of the bot in the portal, unique to the instance and stable over reinstallations (≤ 50).
+
+        The two versions of the portal's API do not share bots, so each mode has its own.
+        """
+        return f"b24bot_{self.instance}" + ("_fetch" if self.event_mode == "fetch" else "")
 
     @property
     def prefix(self) -> str:

@@ -66,10 +66,15 @@ class PortalState:
     problems: list[str] = field(default_factory=list)
 
 
-def ensure(client: BitrixClient, wish: Wish, known_bot_id: int, nonce: str) -> PortalState:
-    """Raises PortalUnavailable or NotAuthorized when the portal cannot be asked now; refusals become problems."""
+def ensure(client: BitrixClient, wish: Wish, known_bot_id: int, nonce: str, known_mode: str = "") -> PortalState:
+    """`known_bot_id`, `known_mode`: of the last time, 0 and '' before the first.
+
+    Raises PortalUnavailable or NotAuthorized when the portal cannot be asked now; refusals become problems.
+    """
     state = PortalState(event_mode=wish.event_mode, handler=wish.public_url)
     _profile(client, state)
+    if known_bot_id and known_mode not in ("", wish.event_mode):
+        _unregister(client, known_bot_id, known_mode)
     if wish.event_mode == "fetch":
         _register_fetching_bot(client, wish, state)
     else:
@@ -106,6 +111,19 @@ def _profile(client: BitrixClient, state: PortalState) -> None:
 
 
 # --- the bot -------------------------------------------------------------------------------------------------
+
+
+def _unregister(client: BitrixClient, bot_id: int, mode: str) -> None:
+    """The bot of the other mode goes: hand-overs work through the application's first bot."""
+    method, params = ("imbot.unregister", {"BOT_ID": bot_id})
+    if mode == "fetch":
+        method, params = ("imbot.v2.Bot.unregister", {"botId": bot_id})
+    try:
+        client.call(method, params)
+    except CallRefused as refusal:
+        if refusal.is_passing:
+            raise
+        log.info("the bot %d of the former mode was gone already: %s", bot_id, refusal.code)
 
 
 def _register_bot(client: BitrixClient, wish: Wish, state: PortalState, known_bot_id: int) -> None:

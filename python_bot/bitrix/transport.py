@@ -8,6 +8,7 @@ Error codes: https://apidocs.bitrix24.com/error-codes.html ; limits: https://api
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +36,9 @@ DEAD_AUTH_CODES: Final = frozenset(
         "WRONG_CLIENT",
     }
 )
+
+
+_LONG_WORD: Final = re.compile(r"[0-9A-Za-z]{32,}")  # a portal that repeats our token must not spread it
 
 
 class TokenExpired(PortalError):
@@ -116,7 +120,8 @@ def result_of(method: str, answer: Answer, now: float) -> Any:
 
 def failure(method: str, body: dict[str, Any], status: int, retry_after_s: float | None, now: float) -> PortalError:
     """An error object of the portal (`error`, `error_description`) as one of our errors."""
-    code, description = str(body.get("error")), str(body.get("error_description") or "")[:300]
+    code = str(body.get("error"))
+    description = _LONG_WORD.sub("***", str(body.get("error_description") or ""))[:300]
     if code in EXPIRED_CODES:
         return TokenExpired(f"{method}: {code}")
     if code in DEAD_AUTH_CODES:

@@ -164,10 +164,10 @@ def test_events_of_lines_and_connectors_are_noted(parts: Parts, storage: Storage
 
 
 def test_a_chat_that_did_not_say_its_line_is_described_when_asked_for(storage: Storage) -> None:
-    parts = Parts(storage, describe_chats=True)
+    parts = Parts(storage, asks_back=True)
     entity = (b"entityId%5D=telegrambot%7C3%7C209607941%7C744", b"entityId%5D=")
     parts.take("onimbotv2messageadd__client_text", entity)
-    assert parts.kinds() == ["describe", "handover"]
+    assert parts.kinds() == ["describe", "handover", "reconcile"]
 
 
 @pytest.mark.parametrize("name", [row["file"] for row in INDEX if row["file"].startswith("on")])
