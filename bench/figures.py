@@ -208,7 +208,7 @@ def reading(seconds: float) -> Figure:
         try:
             until(lambda: _serves(port), timeout_s=30)
             request = servers.get_request(
-                ("/dialogs/dialogs.json?_size=100&_sort_desc=chat_id&_shape=array&_nocount=1&_nofacet=1&_nosuggest=1")
+                "/dialogs/dialogs.json?_size=100&_sort_desc=chat_id&_shape=array&_nocount=1&_nofacet=1&_nosuggest=1"
             )
             load.run(port, lambda: request, connections=8, seconds=1)
             other = load.run(port, lambda: request, connections=8, seconds=seconds)

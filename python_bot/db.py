@@ -163,38 +163,48 @@ class Storage:
     # --- the writer ----------------------------------------------------------------------------------------
 
     def _connect_writer(self) -> sqlite3.Connection:
-        for attempt in (1, 2):
-            connection: sqlite3.Connection | None = None
+        end = time.monotonic() + self._busy_timeout_s
+        was_damaged = False
+        while True:
             try:
-                # SQLite gives the files beside it the mode of the database, so that must be right from the start.
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-                self.path.chmod(0o600)
-                connection = _connect(self.path, "rw", self._busy_timeout_s)
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.execute("PRAGMA foreign_keys=ON")
-                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-                connection.execute("PRAGMA journal_size_limit=33554432")
-                migrate(connection)
-                self._writer, self._identity = connection, _identity_of(self.path)
-                return connection
-            except sqlite3.Error as error:
-                if connection is not None:
-                    connection.close()
-                problem = _translated(error)
-                if attempt == 2 or not isinstance(problem, StorageDamaged):
-                    raise problem from None
+                return self._open_writer()
+            except StorageDamaged:
+                if was_damaged:
+                    raise
                 self._set_aside()
-            except OSError as error:
+                was_damaged = True
+            except StorageBusy:
+                # Two processes that open a new file at once: SQLite does not wait for a change to WAL.
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.02)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
+        try:
+            # SQLite gives the files beside it the mode of the database, so that must be right from the start.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.path.chmod(0o600)
+            connection = _connect(self.path, "rw", self._busy_timeout_s)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA journal_size_limit=33554432")
+            migrate(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise _translated(error) from None
+            if isinstance(error, OSError):
                 raise StorageError(
                     f"the archive cannot be opened: {error.strerror}",
                     next_step="check owner and permissions of the instance's home directory",
                 ) from None
-            except BaseException:
-                if connection is not None:
-                    connection.close()
-                raise
-        raise AssertionError("unreachable: the second attempt returns or raises")
+            raise
+        self._writer, self._identity = connection, _identity_of(self.path)
+        return connection
 
     def _set_aside(self) -> None:
         """Keep an unreadable file under another name, with its WAL: nothing is ever overwritten."""

@@ -9,16 +9,50 @@ import click
 
 from .. import __version__
 from ..errors import B24BotError
+from ..provisioning.inventory import NoSuchInstance
 from ..settings import INSTANCE_NAME
+from . import backup, completion, operate, upgrade
+from .config import config
+from .create import create
 from .demo import demo
-from .instances import NoSuchInstance
+from .info import info, url
+from .lines import lines
+from .logs import logs
 from .outbox import outbox
 from .run import run
+from .token import token
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
 
-SERVER_VERBS: dict[str, click.Command] = {"demo": demo}
-INSTANCE_VERBS: dict[str, click.Command] = {"outbox": outbox, "run": run}
+SERVER_VERBS: dict[str, click.Command] = {
+    "demo": demo,
+    "list": operate.list_instances,
+    "recover": operate.recover,
+    "upgrade": upgrade.upgrade_all,
+}
+INSTANCE_VERBS: dict[str, click.Command] = {
+    "backup": backup.backup,
+    "config": config,
+    "create": create,
+    "disable": operate.disable,
+    "enable": operate.enable,
+    "info": info,
+    "lines": lines,
+    "logs": logs,
+    "off": operate.off,
+    "on": operate.on,
+    "outbox": outbox,
+    "purge": operate.purge,
+    "restart": operate.restart,
+    "restore": backup.restore,
+    "rollback": upgrade.rollback,
+    "run": run,
+    "status": operate.status,
+    "token": token,
+    "upgrade": upgrade.upgrade,
+    "url": url,
+}
+SERVER_VERBS["completion"] = completion.command(SERVER_VERBS, INSTANCE_VERBS)
 
 
 class Botctl(click.Group):
@@ -30,6 +64,8 @@ class Botctl(click.Group):
         first = args[0]
         if first in SERVER_VERBS:
             return first, SERVER_VERBS[first], args[1:]
+        if first in INSTANCE_VERBS:
+            ctx.fail(f"{first!r} is a verb: the instance's name comes first, botctl NAME {first}")
         if not INSTANCE_NAME.fullmatch(first):
             ctx.fail(f"{first!r} is neither a command nor the name of an instance")
         if len(args) < 2 or args[1] not in INSTANCE_VERBS:
@@ -59,7 +95,10 @@ def botctl() -> None:
 
 def main(**extra: Any) -> None:
     try:
-        botctl.main(prog_name="botctl", standalone_mode=False, **extra)
+        # click turns Exit(3) into a return value here.
+        code = botctl.main(prog_name="botctl", standalone_mode=False, **extra)
+        if isinstance(code, int):
+            sys.exit(code)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.Abort:

@@ -7,16 +7,11 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.support import ROOT, until
 
 COMMAND = [sys.executable, "-m", "python_bot.cli", "demo", "--pause", "0.05"]
-
-
-def leftovers() -> set[str]:
-    return {path.name for path in Path(tempfile.gettempdir()).glob("b24bot-demo-*")}
 
 
 def processes_of(directory: str) -> list[str]:
@@ -31,12 +26,11 @@ def processes_of(directory: str) -> list[str]:
     return found
 
 
-def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete() -> None:
-    before = leftovers()
+def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "--exit"],
         cwd=ROOT,
-        env={**os.environ, "LC_ALL": "ru_RU.UTF-8", "PYTHONUTF8": "1"},
+        env={**os.environ, "LC_ALL": "ru_RU.UTF-8", "PYTHONUTF8": "1", "TMPDIR": str(tmp_path)},
         capture_output=True,
         timeout=90,
         check=False,
@@ -46,12 +40,11 @@ def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete() -
     assert "диалог передан через" in text
     assert "всё на месте" in text
     assert "curl -s -H 'Authorization: Bearer" in text
-    assert leftovers() == before
+    assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_ends_everything_and_leaves_nothing_running() -> None:
-    before = leftovers()
-    env = {**os.environ, "LC_ALL": "C.UTF-8"}
+def test_ctrl_c_ends_everything_and_leaves_nothing_running(tmp_path: Path) -> None:
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(COMMAND, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert demo.stdout is not None
     home = ""
@@ -66,5 +59,5 @@ def test_ctrl_c_ends_everything_and_leaves_nothing_running() -> None:
     rest, errors = demo.communicate(timeout=30)
     assert demo.returncode == 0, errors.decode()
     assert "Nothing is left running." in rest.decode()
-    assert leftovers() == before
+    assert not list(tmp_path.iterdir())
     until(lambda: not processes_of(home), what="no process of the demo is left")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from python_bot.cli.main import INSTANCE_VERBS, SERVER_VERBS
@@ -35,11 +36,38 @@ def test_every_command_is_documented_and_every_documented_command_exists(name: s
     assert documented == {*SERVER_VERBS, *(f"INSTANCE {verb}" for verb in INSTANCE_VERBS)}
 
 
+COMMANDS = {**SERVER_VERBS, **{f"INSTANCE {verb}": command for verb, command in INSTANCE_VERBS.items()}}
+
+
+def words_of(command: click.Command) -> set[str]:
+    """The long options and the inner verbs of a command."""
+    found: set[str] = set()
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            found |= {name for name in (*parameter.opts, *parameter.secondary_opts) if name.startswith("--")}
+    for name, inner in getattr(command, "commands", {}).items():
+        found |= {name} | words_of(inner)
+    return found
+
+
 @pytest.mark.parametrize("name", READMES)
-def test_every_documented_option_of_the_outbox_exists(name: str) -> None:
-    row = next(line for line in read(name).splitlines() if "INSTANCE outbox" in line)
-    options = {option for parameter in INSTANCE_VERBS["outbox"].params for option in parameter.opts}
-    assert set(re.findall(r"`(--[a-z-]+)", row)) <= options
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_option_is_documented_in_the_row_of_its_command_and_exists(name: str, verb: str) -> None:
+    row = next(line for line in read(name).splitlines() if line.startswith(f"| `botctl {verb}` |"))
+    options = words_of(COMMANDS[verb])
+    assert set(re.findall(r"`(?:list )?(--[a-z-]+)", row)) == {word for word in options if word.startswith("--")}
+    for inner in options:
+        assert f"`{inner}" in row, f"{inner} of {verb} is not in its row"
+
+
+def examples(command: click.Command) -> bool:
+    inner = getattr(command, "commands", {}).values()
+    return "Example" in (command.help or "") and all(examples(each) for each in inner)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_command_shows_examples(verb: str) -> None:
+    assert examples(COMMANDS[verb])
 
 
 def test_both_readmes_are_equally_complete() -> None:

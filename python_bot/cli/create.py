@@ -1,0 +1,259 @@
+"""`botctl <instance> create`: wizard and flags are one path; `--plan` shows what would change."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from .. import __version__
+from ..errors import B24BotError
+from ..provisioning import health, inventory, nginx, plan
+from ..provisioning.domain import Domain, read_domain
+from ..provisioning.envfile import read_env_file
+from ..provisioning.inventory import NoSuchInstance
+from ..provisioning.machine import Machine
+from ..provisioning.paths import Layout
+from ..provisioning.ports import choose_port, read_ports
+from ..provisioning.spec import InstanceSpec
+from ..provisioning.transaction import Transaction, exclusive, recover
+from ..settings import Settings
+from .create_texts import TEXTS
+from .language import language
+from .plan_view import show_plan
+
+
+@click.command()
+@click.option("--domain", help="Domain of the instance, as a person pastes it.")
+@click.option("--portal", help="Host of the portal that may install the application.")
+@click.option("--client-id", help="CLIENT_ID of the local application.")
+@click.option("--client-secret-file", type=click.Path(path_type=Path), help="File that holds CLIENT_SECRET.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="File that holds API_SECRET_TOKEN.")
+@click.option("--lines", help="Open lines to attach the bot to: none, all, or ids such as 3,7.")
+@click.option("--single", is_flag=True, help="Serve at the root of the domain, without the instance's prefix.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="HTTPS with your own certificate: its full chain.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's key.")
+@click.option("--answers", type=click.Path(path_type=Path), help="File with answers, NAME=value a line.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing; what is missing gets its default.")
+@click.option("--allow-mixed-scripts", is_flag=True, help="Accept a name that mixes alphabets.")
+@click.option("--no-nginx", is_flag=True, help="Leave nginx alone: another proxy serves this instance.")
+@click.pass_obj
+def create(instance: str, /, **options: Any) -> None:
+    """Make an instance, or bring an existing one into the wanted state.
+
+    \b
+    Examples:
+      botctl shop-1 create --domain bots.example.ru --portal acme.bitrix24.ru
+      botctl shop-1 create --domain бот.пример.рф --plan
+    """
+    say = TEXTS[language()]
+    layout = inventory.layout()
+    if not layout.is_staging and os.geteuid() != 0:
+        raise B24BotError("creating an instance changes this server", next_step=f"sudo botctl {instance} create …")
+    machine = Machine(layout)
+    with exclusive(layout, lambda text: click.echo(text, err=True)):
+        undone = "" if options["plan_only"] else recover(layout, machine)
+        if undone:
+            click.echo(f"An interrupted run was {undone}", err=True)
+        spec, is_new = _wanted(layout, instance, options, say)
+        ports = read_ports(layout.ports_map)
+        _check_name(layout, spec)
+        steps = plan.create(layout, spec, ports, nginx_wanted=not options["no_nginx"])
+        if options["plan_only"]:
+            click.echo(say["plan"].format(name=instance))
+            show_plan(machine, steps)
+            return
+        if is_new and not options["yes"] and sys.stdin.isatty():
+            click.confirm(say["confirm"].format(name=instance, url=spec.shown_url), default=True, abort=True)
+        verify = _verifier(layout, spec, through_nginx=not options["no_nginx"])
+        changed = Transaction(layout, machine, f"create {instance}").carry_out(steps, verify)
+    if not changed:
+        click.echo(say["nothing"].format(name=instance))
+    _farewell(spec, say)
+
+
+def _verifier(layout: Layout, spec: InstanceSpec, *, through_nginx: bool) -> Callable[[], None]:
+    if layout.is_staging or not spec.enabled:
+        return lambda: None
+    return lambda: health.wait_until_ready(spec, through_nginx=through_nginx)
+
+
+_SETTING: Final = re.compile(r"(B24BOT|B24|TG|TELEGRAM|AVITO|API|GUNICORN)_[A-Z0-9_]+")
+_OURS: Final = (
+    "B24BOT_INSTANCE",
+    "B24BOT_HOME",
+    "B24BOT_PUBLIC_URL",
+    "API_SECRET_TOKEN",
+    "B24BOT_PORTAL",
+    "B24BOT_LINES",
+)
+
+
+def _wanted(layout: Layout, name: str, options: dict[str, Any], say: dict[str, str]) -> tuple[InstanceSpec, bool]:
+    """The instance as flags, answers, environment, questions, and what exists already describe it."""
+    given = _answers(options)
+    try:
+        existing: InstanceSpec | None = inventory.spec(layout, name)
+    except NoSuchInstance:
+        existing = None
+    may_ask = existing is None and not options["yes"] and not options["plan_only"] and sys.stdin.isatty()
+    if existing is None and not given.get("domain") and may_ask:
+        given["domain"] = click.prompt(say["ask_domain"])
+        for key, question, hide in (
+            ("portal", "ask_portal", False),
+            ("client_id", "ask_client_id", False),
+            ("client_secret", "ask_client_secret", True),
+        ):
+            if not given.get(key) and (key != "client_secret" or given.get("client_id")):
+                given[key] = click.prompt(say[question], default="", show_default=False, hide_input=hide)
+    domain = _domain(given, existing, options, say)
+    base = existing or InstanceSpec(name, "", "", choose_port(read_ports(layout.ports_map), name), _release(layout))
+    single = bool(options["single"] or base.single)
+    spec = replace(base, domain=domain.ascii, unicode_domain=domain.unicode, single=single)
+    spec = _with_certificate(layout, spec, options, is_new=existing is None)
+    return replace(spec, env=_environment(layout, spec, given)), existing is None
+
+
+def _release(layout: Layout) -> str:
+    """The release that runs us; from a checkout, the one it would be installed as."""
+    ours = Path(__file__).parents[2]
+    return ours.name if ours.parent == layout.releases else __version__
+
+
+def _with_certificate(layout: Layout, spec: InstanceSpec, options: dict[str, Any], *, is_new: bool) -> InstanceSpec:
+    """HTTPS when a certificate is given, or when the domain of a new instance has one already."""
+    if bool(options["tls_cert"]) != bool(options["tls_key"]):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
+    if options["tls_cert"]:
+        for path in (options["tls_cert"], options["tls_key"]):
+            if not path.is_file():
+                raise B24BotError(f"{path} is no file", next_step="give the full path of a PEM file")
+        paths = {"certificate": str(options["tls_cert"].resolve()), "key": str(options["tls_key"].resolve())}
+        return replace(spec, scheme="https", **paths)
+    same = [other for other in inventory.others(layout, spec.name) if other.domain == spec.domain]
+    if is_new and any(other.scheme == "https" for other in same):
+        return replace(spec, scheme="https")
+    return spec
+
+
+def _domain(
+    given: dict[str, str], existing: InstanceSpec | None, options: dict[str, Any], say: dict[str, str]
+) -> Domain:
+    if given.get("domain"):
+        domain = read_domain(given["domain"], allow_mixed_scripts=options["allow_mixed_scripts"])
+        if domain.ascii != domain.unicode:
+            click.echo(say["domain"].format(unicode=domain.unicode, ascii=domain.ascii), err=True)
+        return domain
+    if existing is not None:
+        return Domain(existing.domain, existing.unicode_domain)
+    raise click.UsageError("--domain is missing")
+
+
+def _answers(options: dict[str, Any]) -> dict[str, str]:
+    """Flags first, then the answers file, then the environment; secrets from files or the environment only."""
+    found: dict[str, str] = {}
+    if options["answers"]:
+        found |= _answer_file(options["answers"])
+    for key in ("domain", "portal", "client_id", "lines"):
+        if options[key]:
+            found[key] = options[key]
+    for key, option, variable in (
+        ("client_secret", "client_secret_file", "CLIENT_SECRET"),
+        ("token", "token_file", "API_SECRET_TOKEN"),
+    ):
+        if options[option]:
+            found[key] = _secret(options[option])
+        elif os.environ.get(variable) and not found.get(key):
+            found[key] = os.environ[variable]
+    return found
+
+
+def _answer_file(path: Path) -> dict[str, str]:
+    """DOMAIN=…, CLIENT_SECRET=… as the flags are called; any other setting of an instance under its own name."""
+    try:
+        rows = read_env_file(path)
+    except OSError as error:
+        raise B24BotError(f"{path} cannot be read: {error.strerror}", next_step="give another --answers") from None
+    found = {key.lower(): value for key, value in rows.items() if not _SETTING.fullmatch(key)}
+    for key, variable in (("token", "API_SECRET_TOKEN"), ("portal", "B24BOT_PORTAL"), ("lines", "B24BOT_LINES")):
+        if rows.get(variable):
+            found[key] = rows[variable]
+    return found | {key: value for key, value in rows.items() if _SETTING.fullmatch(key) and key not in _OURS}
+
+
+def _secret(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise B24BotError(f"{path} cannot be read: {error.strerror}", next_step="give another file") from None
+    if not text or "\n" in text:
+        raise B24BotError(f"{path} must hold one line: the secret", next_step="write it anew")
+    return text
+
+
+def _environment(layout: Layout, spec: InstanceSpec, given: dict[str, str]) -> dict[str, str]:
+    """The env file's content: what stands there already stays unless something else was given."""
+    env = dict(spec.env)
+    env |= {
+        "B24BOT_INSTANCE": spec.name,
+        "B24BOT_HOME": str(Path("/") / layout.home(spec.name).relative_to(layout.root)),
+        "B24BOT_PUBLIC_URL": spec.public_url,
+        "PORT": str(spec.port),
+    }
+    for variable, key in (
+        ("B24BOT_PORTAL", "portal"),
+        ("CLIENT_ID", "client_id"),
+        ("CLIENT_SECRET", "client_secret"),
+        ("B24BOT_LINES", "lines"),
+        ("API_SECRET_TOKEN", "token"),
+    ):
+        if given.get(key):
+            env[variable] = given[key]
+    env |= {key: value for key, value in given.items() if _SETTING.fullmatch(key)}
+    env.setdefault("API_SECRET_TOKEN", secrets.token_hex(24))
+    Settings.from_env({**env, "B24BOT_HOME": "/"})  # every wrong value is named before anything changes
+    return env
+
+
+def _check_name(layout: Layout, spec: InstanceSpec) -> None:
+    for other in inventory.others(layout, spec.name):
+        if other.domain == spec.domain and (other.single or spec.single):
+            raise B24BotError(
+                f"{other.name} is served on {spec.unicode_domain} already, and one of the two wants its root",
+                next_step="use another domain, or leave --single away",
+            )
+    foreign = nginx.other_owner_of(layout, spec.domain)
+    if foreign is not None:
+        raise B24BotError(
+            f"{spec.unicode_domain} is served by another file already: {foreign}",
+            next_step="remove the name there, or use another domain; nothing was changed",
+        )
+
+
+def _farewell(spec: InstanceSpec, say: dict[str, str]) -> None:
+    click.secho(say["done"].format(name=spec.name), fg="green")
+    click.echo(f"{say['handler']}\n  {spec.public_url}")
+    if spec.shown_url != spec.public_url:
+        click.echo(f"  ({spec.shown_url})")
+    click.echo(f"  {say['slash']}\n{say['scopes']}")
+    for scope in ("imbot", "imopenlines", "im", "disk", "user"):
+        click.echo(f"  {scope:<12} {say[f'scope_{scope}']}")
+    click.echo(say["token"].format(name=spec.name))
+    click.echo(say["next"].format(name=spec.name))
+    if not spec.env.get("CLIENT_SECRET"):
+        click.echo(say["next_secret"].format(name=spec.name))
+
+
+def spec_json(spec: InstanceSpec) -> str:
+    """The instance as `info --json` shows it; no secrets."""
+    row = {"name": spec.name, "url": spec.public_url, "shown_url": spec.shown_url, "port": spec.port}
+    return json.dumps(row, ensure_ascii=False)

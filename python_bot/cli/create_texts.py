@@ -1,0 +1,57 @@
+"""What `create` asks and says, in both languages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .language import Language
+
+TEXTS: Final[dict[Language, dict[str, str]]] = {
+    "en": {
+        "ask_domain": "Domain of this server (as you would paste it; a DuckDNS name too)",
+        "ask_portal": "Host of the portal, for example acme.bitrix24.ru (Enter: any cloud portal)",
+        "ask_client_id": "CLIENT_ID of the local application (Enter: later, with botctl INSTANCE config set)",
+        "ask_client_secret": "CLIENT_SECRET of the local application (not shown)",
+        "domain": "Domain: {unicode} ({ascii})",
+        "plan": "The plan for {name}; nothing was changed:",
+        "nothing": "{name} is as wanted already; nothing was changed.",
+        "confirm": "Make the instance {name} at {url}?",
+        "done": "{name} works.",
+        "handler": "Handler URL (for both paths of the local application):",
+        "scopes": "Scopes to tick:",
+        "scope_imbot": "the bot itself",
+        "scope_imopenlines": "open lines: sessions, hand-over, history, settings of the lines",
+        "scope_im": "chats and messages",
+        "scope_disk": "only to download files",
+        "scope_user": "only for the operators' cards",
+        "token": "Token of the API: botctl {name} token show",
+        "next": "Next step: make the local application in the portal (Developer resources → Other → Local application,"
+        " server, uses API only) and install it as an administrator; then botctl {name} status",
+        "next_secret": "Then: botctl {name} config set CLIENT_ID=… and CLIENT_SECRET (asked for);"
+        " botctl {name} restart",
+        "slash": "Write the URL exactly so, with the slash at the end.",
+    },
+    "ru": {
+        "ask_domain": "Домен этого сервера (как вы его вставили бы; годится и имя DuckDNS)",
+        "ask_portal": "Адрес портала, например acme.bitrix24.ru (Enter — любой облачный портал)",
+        "ask_client_id": "CLIENT_ID локального приложения (Enter — позже, через botctl INSTANCE config set)",
+        "ask_client_secret": "CLIENT_SECRET локального приложения (не показывается)",
+        "domain": "Домен: {unicode} ({ascii})",
+        "plan": "План для {name}; ничего не изменено:",
+        "nothing": "{name} уже такой, как нужно; ничего не изменено.",
+        "confirm": "Создать экземпляр {name} по адресу {url}?",
+        "done": "{name} работает.",
+        "handler": "URL обработчика (для обоих путей локального приложения):",
+        "scopes": "Отметьте права:",
+        "scope_imbot": "сам бот",
+        "scope_imopenlines": "открытые линии: сессии, передача оператору, история, настройки линий",
+        "scope_im": "чаты и сообщения",
+        "scope_disk": "только чтобы скачивать файлы",
+        "scope_user": "только для карточек операторов",
+        "token": "Токен API: botctl {name} token show",
+        "next": "Дальше: создайте в портале локальное приложение (Разработчикам → Другое → Локальное приложение,"
+        " серверное, использует только API) и установите его от имени администратора; затем botctl {name} status",
+        "next_secret": "Затем: botctl {name} config set CLIENT_ID=… и CLIENT_SECRET (спросит), и botctl {name} restart",
+        "slash": "Вписывайте URL точно так, со слешем в конце.",
+    },
+}

@@ -1,0 +1,249 @@
+"""The verbs of a day in operation: on, off, restart, enable, disable, purge, status, list, recover."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from ..errors import B24BotError
+from ..provisioning import daemon, health, inventory, plan
+from ..provisioning.machine import Machine
+from ..provisioning.paths import Layout
+from ..provisioning.ports import read_ports
+from ..provisioning.spec import InstanceSpec
+from ..provisioning.steps import Step
+from ..provisioning.transaction import Transaction, exclusive
+from ..provisioning.transaction import recover as undo_interrupted
+from .plan_view import show_plan
+
+EXIT_NOT_RUNNING = 3
+
+
+def change(layout: Layout, instance: str, title: str, steps_of: Any, *, verify: bool = False) -> list[Step]:
+    """Carry out `steps_of(spec)` under the lock, after undoing what an interrupted run left."""
+    _need_root(layout)
+    machine = Machine(layout)
+    with exclusive(layout, lambda text: click.echo(text, err=True)):
+        undo_interrupted(layout, machine)
+        spec = inventory.spec(layout, instance)
+        steps: list[Step] = steps_of(spec)
+        check = (
+            (lambda: health.wait_until_ready(spec, through_nginx=False)) if verify and not layout.is_staging else None
+        )
+        return Transaction(layout, machine, f"{title} {instance}").carry_out(steps, check or (lambda: None))
+
+
+def _need_root(layout: Layout) -> None:
+    if not layout.is_staging and os.geteuid() != 0:
+        raise B24BotError("this changes the server", next_step="run it with sudo")
+
+
+def _switch(instance: str, on: bool) -> None:
+    layout = inventory.layout()
+    change(
+        layout,
+        instance,
+        "switch on" if on else "switch off",
+        lambda spec: plan.switch(layout, replace(spec, enabled=on), running=on),
+        verify=on,
+    )
+    click.echo(f"{instance} is {'on' if on else 'off'}.")
+
+
+@click.command()
+@click.pass_obj
+def on(instance: str) -> None:
+    """Start the instance and keep it started; heals units that failed.
+
+    Example: botctl shop-1 on
+    """
+    _switch(instance, True)
+
+
+@click.command()
+@click.pass_obj
+def off(instance: str) -> None:
+    """Stop the instance, its socket first, and keep it stopped.
+
+    Example: botctl shop-1 off
+    """
+    _switch(instance, False)
+
+
+@click.command()
+@click.pass_obj
+def restart(instance: str) -> None:
+    """Restart the instance; the socket stays, so that no connection is refused meanwhile.
+
+    Example: botctl shop-1 restart
+    """
+    layout = inventory.layout()
+    _need_root(layout)
+    spec = inventory.spec(layout, instance)
+    if not spec.enabled:
+        raise B24BotError(f"{instance} is off", next_step=f"botctl {instance} on")
+    machine = Machine(layout)
+    with exclusive(layout, lambda text: click.echo(text, err=True)):
+        machine.restart(instance)
+    if not layout.is_staging:
+        health.wait_until_ready(spec, through_nginx=False)
+    click.echo(f"{instance} was restarted.")
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask for the name.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted.")
+@click.pass_obj
+def purge(instance: str, yes: bool, dry_run: bool) -> None:
+    """Delete the instance with its archive, settings, user, units and nginx files.
+
+    \b
+    Examples:
+      botctl shop-1 purge --dry-run
+      botctl shop-1 purge --yes
+    """
+    layout = inventory.layout()
+    spec = inventory.spec(layout, instance)
+
+    def steps(found: InstanceSpec) -> list[Step]:
+        return plan.purge(layout, found, read_ports(layout.ports_map), inventory.others(layout, instance))
+
+    if dry_run:
+        click.echo(f"botctl {instance} purge would:")
+        show_plan(Machine(layout), steps(spec))
+        return
+    if not yes and click.prompt(f"This deletes the archive of {instance} for good. Type its name") != instance:
+        raise B24BotError("the name was another one; nothing was deleted")
+    change(layout, instance, "purge", steps)
+    click.echo(f"{instance} is gone.")
+
+
+def _administer(instance: str, verb: str) -> None:
+    layout = inventory.layout()
+    spec = inventory.spec(layout, instance)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{spec.port}/api/admin/{verb}",
+        data=b"",
+        headers={"Authorization": f"Bearer {spec.env.get('API_SECRET_TOKEN', '')}"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            raise B24BotError(f"{instance} answered {error.code}", next_step=f"botctl {instance} logs") from None
+    except OSError:
+        click.echo(f"Error: {instance} is not running\nNext step: botctl {instance} on", err=True)
+        raise click.exceptions.Exit(EXIT_NOT_RUNNING) from None
+    click.echo(f"{instance}: {verb}d.")
+
+
+@click.command()
+@click.pass_obj
+def enable(instance: str) -> None:
+    """Let calls leave again: waiting hand-overs go at once.
+
+    Example: botctl shop-1 enable
+    """
+    _administer(instance, "enable")
+
+
+@click.command()
+@click.pass_obj
+def disable(instance: str) -> None:
+    """Archive events, but call nobody: no hand-over either.
+
+    Example: botctl shop-1 disable
+    """
+    _administer(instance, "disable")
+
+
+def state_of(layout: Layout, spec: InstanceSpec) -> dict[str, Any]:
+    """What a person wants to know first about an instance. JSON values."""
+    status = health.admin_status(spec)
+    running = bool(status) or daemon.is_running(layout, spec.name)
+    return {
+        "instance": spec.name,
+        "state": "running" if running else "off" if not spec.enabled else "not running",
+        "url": spec.public_url,
+        "port": spec.port,
+        "release": spec.release,
+        "status": status or None,
+    }
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.pass_obj
+def status(instance: str, as_json: bool) -> None:
+    """Show whether the instance runs, what it is attached to, and what is wrong. Exit code 3 when it does not run.
+
+    Example: botctl shop-1 status --json
+    """
+    layout = inventory.layout()
+    found = state_of(layout, inventory.spec(layout, instance))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        _show_status(found)
+    if found["state"] != "running":
+        raise click.exceptions.Exit(EXIT_NOT_RUNNING)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    click.secho(f"{found['instance']}: {found['state']}", fg="green" if found["state"] == "running" else "red")
+    click.echo(f"  handler     {found['url']}")
+    inner = found["status"]
+    if not inner:
+        return
+    click.echo(f"  switch      {'enabled' if inner['enabled'] else 'disabled: no call leaves'}")
+    problem = inner["authorization_problem"]
+    click.echo(f"  portal      {'installed' if inner['installed'] else problem}")
+    portal = inner["portal"] or {}
+    if portal.get("bot_id"):
+        lines = ", ".join(f"{key} {line['name']}: {line['state']}" for key, line in portal["lines"].items())
+        click.echo(f"  bot         {portal['bot_id']} ({portal['bot_code']})\n  lines       {lines or 'none'}")
+    for text in portal.get("problems", []):
+        click.secho(f"  problem     {text}", fg="yellow")
+    click.echo(f"  last event  {inner['last_event_at'] or 'none since the start'}")
+    archive = inner["archive"]
+    click.echo(f"  archive     {archive['dialogs']} dialogs, {archive['messages']} messages")
+    waiting, buried = sum(inner["outbox"]["waiting"].values()), sum(inner["outbox"]["buried"].values())
+    click.echo(f"  outbox      {waiting} waiting, {buried} given up")
+
+
+@click.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_instances(as_json: bool) -> None:
+    """Show the instances of this server.
+
+    Example: botctl list
+    """
+    layout = inventory.layout()
+    rows = [state_of(layout, inventory.spec(layout, name)) for name in inventory.names(layout)]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row['instance']:<24} {row['state']:<12} {row['port']:<6} {row['url']}")
+    if not rows:
+        click.echo("There is no instance yet: botctl NAME create --domain …")
+
+
+@click.command()
+def recover() -> None:
+    """Undo a change that a power cut or a kill interrupted; the boot does it by itself.
+
+    Example: botctl recover
+    """
+    layout = inventory.layout()
+    _need_root(layout)
+    with exclusive(layout):
+        title = undo_interrupted(layout, Machine(layout))
+    click.echo(title.capitalize() if title else "Nothing was interrupted.")

@@ -1,0 +1,59 @@
+"""Does an instance answer: on its own port, and through nginx as the portal will come."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any, Final
+
+from ..errors import B24BotError
+from .spec import InstanceSpec
+
+PATIENCE_S: Final = 30.0
+
+
+def wait_until_ready(spec: InstanceSpec, *, through_nginx: bool) -> None:
+    """Raises B24BotError that names the hop which does not answer."""
+    end = time.monotonic() + PATIENCE_S
+    problem = "no answer"
+    while time.monotonic() < end:
+        problem = _problem(spec, through_nginx)
+        if not problem:
+            return
+        time.sleep(0.1)
+    raise B24BotError(f"{spec.name} does not come up: {problem}", next_step=f"botctl {spec.name} logs")
+
+
+def _problem(spec: InstanceSpec, through_nginx: bool) -> str:
+    status, body = get(spec.port, "/readyz")
+    if status != 200:
+        return f"gunicorn on 127.0.0.1:{spec.port} answers {status or 'nothing'} {body[:200].decode(errors='replace')}"
+    if through_nginx:
+        status, _ = get(80, f"{spec.prefix}/python_bot/", host=spec.domain)
+        if status != 200:
+            return f"nginx answers {status or 'nothing'} for {spec.domain}{spec.prefix}/python_bot/"
+    return ""
+
+
+def get(port: int, path: str, host: str = "", token: str = "") -> tuple[int, bytes]:
+    """(status, body) of a GET on loopback; (0, b'') when nothing answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Host": host} if host else {}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0, b""
+    finally:
+        connection.close()
+
+
+def admin_status(spec: InstanceSpec) -> dict[str, Any]:
+    """`/api/admin/status` of a running instance; empty when it does not answer."""
+    status, body = get(spec.port, "/api/admin/status", token=spec.env.get("API_SECRET_TOKEN", ""))
+    found: dict[str, Any] = json.loads(body) if status == 200 else {}
+    return found

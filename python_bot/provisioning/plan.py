@@ -1,0 +1,232 @@
+"""What a machine needs for an instance, and what has to go with one: plain lists of steps. Pure but for reading nginx.
+
+`botctl INSTANCE create --plan` shows them; `transaction` does them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from ..errors import B24BotError
+from . import inventory, nginx
+from .envfile import write_env
+from .paths import Layout
+from .ports import write_ports
+from .spec import InstanceSpec, write_spec
+from .steps import (
+    Absent,
+    DaemonReload,
+    Directory,
+    EmptyDirectoryGone,
+    File,
+    Link,
+    NginxReload,
+    Process,
+    Step,
+    SystemUser,
+    UnitState,
+)
+
+UNIT_TEMPLATES: Final = Path(__file__).parent.parent.parent / "systemd"
+# The portal and the authorization server are public: a private address is never one of theirs.
+RESOLVERS: Final = Path("/etc/resolv.conf")
+PRIVATE_NETWORKS: Final = "169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
+
+
+def create(layout: Layout, spec: InstanceSpec, ports: dict[str, int], *, nginx_wanted: bool = True) -> list[Step]:
+    """Everything of a running instance, in an order in which nothing is served before it works."""
+    user = layout.user(spec.name)
+    home = layout.home(spec.name)
+    shared = _missing_directories(layout, spec.domain if nginx_wanted else "")
+    made = [*read_made_directories(layout), *(str(step.path) for step in shared)]
+    steps: list[Step] = [
+        *shared,
+        File(layout.made_directories, json.dumps(list(dict.fromkeys(made)), indent=1).encode()),
+        SystemUser(user, home),
+        Directory(home, 0o700, user, is_home=True),
+        Directory(home / "files", 0o700, user),
+        Link(home / ".venv", str(_on_machine(layout, layout.release(spec.release)) / ".venv")),
+        File(layout.env_file(spec.name), write_env(spec.env), 0o600, "root", secret=True),
+        File(layout.spec_file(spec.name), write_spec(spec)),
+        File(layout.ports_map, write_ports({**ports, spec.name: spec.port})),
+        *_flags(layout, spec, user),
+        File(layout.units / layout.socket(spec.name), _unit(layout, spec, "socket")),
+        File(layout.units / layout.service(spec.name), _unit(layout, spec, "service")),
+        DaemonReload(),
+        *_running(layout, spec.name, spec.enabled),
+    ]
+    return [*steps, *web(layout, spec)] if nginx_wanted else steps
+
+
+def web(layout: Layout, spec: InstanceSpec) -> list[Step]:
+    """The domain's virtual host and the instance's part of it."""
+    # One certificate a domain: whoever has it, all instances there are reached by it.
+    holder = next((each for each in _of_domain(layout, spec) if each.certificate), spec)
+    tls = nginx.Certificate(holder.certificate, holder.key) if holder.certificate else None
+    vhost = nginx.vhost(layout, spec.domain, spec.unicode_domain, single=spec.single, tls=tls)
+    return [
+        File(layout.nginx_common, nginx.common(layout)),
+        File(layout.nginx / "b24bots.d/proxy.conf", nginx.render("proxy.conf")),
+        File(
+            layout.include(spec.domain, spec.name),
+            nginx.instance_include(layout, spec.name, spec.prefix, spec.port),
+        ),
+        File(layout.vhost(spec.domain), vhost),
+        Link(layout.vhost_link(spec.domain), str(_on_machine(layout, layout.vhost(spec.domain)))),
+        *_former_web(layout, spec),
+        NginxReload(),
+    ]
+
+
+def _of_domain(layout: Layout, spec: InstanceSpec) -> list[InstanceSpec]:
+    return [spec, *(other for other in inventory.others(layout, spec.name) if other.domain == spec.domain)]
+
+
+def _former_web(layout: Layout, spec: InstanceSpec) -> list[Step]:
+    """What an instance leaves behind that moves to another domain."""
+    with suppress(B24BotError):
+        former = inventory.spec(layout, spec.name)
+        if former.domain != spec.domain:
+            return _web_gone(layout, former, is_last=len(_of_domain(layout, former)) == 1)
+    return []
+
+
+def _web_gone(layout: Layout, spec: InstanceSpec, *, is_last: bool) -> list[Step]:
+    gone: list[Step] = [Absent(layout.include(spec.domain, spec.name))]
+    if is_last:
+        gone += [
+            Absent(layout.vhost_link(spec.domain)),
+            Absent(layout.vhost(spec.domain)),
+            EmptyDirectoryGone(layout.includes(spec.domain)),
+        ]
+    return gone
+
+
+def purge(layout: Layout, spec: InstanceSpec, ports: dict[str, int], others: list[InstanceSpec]) -> list[Step]:
+    """Everything of the instance goes; what it shared goes with the last that shared it."""
+    left = {name: port for name, port in ports.items() if name != spec.name}
+    is_last_of_domain = all(other.domain != spec.domain for other in others)
+    made = [Path(path) for path in read_made_directories(layout)]
+    steps = _web_gone(layout, spec, is_last=is_last_of_domain)
+    if not others:
+        steps += [
+            Absent(layout.nginx / "b24bots.d/proxy.conf"),
+            Absent(layout.nginx_common),
+        ]
+    steps += [
+        NginxReload(),
+        *(Absent(path) for path in (layout.web_logs(spec.domain) if is_last_of_domain else [])),
+        *_running(layout, spec.name, False),
+        Absent(layout.units / layout.socket(spec.name)),
+        Absent(layout.units / layout.service(spec.name)),
+        DaemonReload(),
+        File(layout.ports_map, write_ports(left)) if left else Absent(layout.ports_map),
+        Absent(layout.env_file(spec.name)),
+        Absent(layout.spec_file(spec.name)),
+        Absent(layout.home(spec.name)),
+        SystemUser(layout.user(spec.name), layout.home(spec.name), present=False),
+    ]
+    if not others:
+        steps += [
+            Absent(layout.made_directories),
+            *(EmptyDirectoryGone(path) for path in reversed(made)),
+        ]
+    return steps
+
+
+def _running(layout: Layout, name: str, running: bool) -> list[Step]:
+    socket, service = layout.units / layout.socket(name), layout.units / layout.service(name)
+    made_from = (layout.env_file(name), layout.home(name) / ".venv")
+    return [
+        UnitState(layout.socket(name), running, (socket,)),
+        UnitState(layout.service(name), running, (socket, service, *made_from)),
+        Process(name, running, made_from),
+    ]
+
+
+def switch(layout: Layout, spec: InstanceSpec, *, running: bool) -> list[Step]:
+    """On or off. Off takes the socket first: a live socket would wake the service again."""
+    user = layout.user(spec.name)
+    return [
+        File(layout.spec_file(spec.name), write_spec(spec)),
+        *_flags(layout, spec, user),
+        *_running(layout, spec.name, running),
+    ]
+
+
+def _flags(layout: Layout, spec: InstanceSpec, user: str) -> list[Step]:
+    home = layout.home(spec.name)
+    on, off = home / "ENABLED", home / "DISABLED"
+    if spec.enabled:
+        return [File(on, b"", 0o600, user), Absent(off)]
+    return [File(off, b"", 0o600, user), Absent(on)]
+
+
+def allowed_addresses(portal: str, resolvers: Path) -> list[str]:
+    """Loopback, the machine's name servers, and a self-hosted portal named by its private address."""
+    found = ["127.0.0.0/8", "::1/128"]
+    with suppress(OSError):
+        for line in resolvers.read_text(encoding="utf-8").splitlines():
+            words = line.split()
+            if len(words) > 1 and words[0] == "nameserver" and _address(words[1]):
+                found.append(words[1])
+    host = urlsplit(portal if "://" in portal else f"https://{portal}").hostname or ""
+    return [*found, host] if _address(host) else found
+
+
+def _address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_made_directories(layout: Layout) -> list[str]:
+    try:
+        found: list[str] = json.loads(layout.made_directories.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found
+
+
+def _missing_directories(layout: Layout, domain: str) -> list[Directory]:
+    """Shared directories that do not exist yet, outermost first; those that exist are left as they are."""
+    wanted = [layout.etc / "env", layout.etc / "instances", layout.homes, layout.units]
+    if domain:
+        wanted += [layout.nginx_common.parent, layout.vhost("x").parent, layout.vhost_link("x").parent]
+        wanted += [layout.includes(domain)]
+    missing: dict[Path, None] = {}
+    for path in wanted:
+        for part in (*reversed(path.relative_to(layout.root).parents), path.relative_to(layout.root)):
+            if not (layout.root / part).is_dir():
+                missing[layout.root / part] = None
+    return [Directory(path) for path in missing]
+
+
+def _on_machine(layout: Layout, path: Path) -> Path:
+    """A path as the machine itself will see it, without the staging root."""
+    return Path("/") / path.relative_to(layout.root)
+
+
+def _unit(layout: Layout, spec: InstanceSpec, kind: str) -> bytes:
+    values = {
+        "INSTANCE": spec.name,
+        "PORT": str(spec.port),
+        "USER": layout.user(spec.name),
+        "RELEASE": str(_on_machine(layout, layout.release(spec.release))),
+        "ENV": str(_on_machine(layout, layout.env_file(spec.name))),
+        "HOME": str(_on_machine(layout, layout.home(spec.name))),
+        "HOMES": str(_on_machine(layout, layout.homes)),
+        "DENIED_NETWORKS": PRIVATE_NETWORKS,
+        "ALLOWED_ADDRESSES": " ".join(allowed_addresses(spec.env.get("B24BOT_PORTAL", ""), RESOLVERS)),
+    }
+    text = (UNIT_TEMPLATES / f"gunicorn-b24bot.{kind}").read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text.encode()

@@ -1,0 +1,106 @@
+"""The steps of a plan, as values. A step says what it wants to be true; `machine` makes it so and can undo it.
+
+A step that is already true is left out of the execution, so running a plan twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory exists with this mode and owner ('' leaves the owner alone).
+
+    `is_home`: an undo removes it with all that the instance put there meanwhile, if it was not there before.
+    """
+
+    path: Path
+    mode: int = 0o755
+    owner: str = ""
+    is_home: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file has exactly this content, mode and owner. `secret`: its content is never shown in a plan."""
+
+    path: Path
+    content: bytes
+    mode: int = 0o644
+    owner: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link points to `target`."""
+
+    path: Path
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing is at this path; a directory goes with all it holds. Kept aside until the transaction is over."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyDirectoryGone:
+    """The directory is gone if it was empty; what others put there stays."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SystemUser:
+    """A system user without a shell exists (`present`) or not."""
+
+    name: str
+    home: Path
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """A systemd unit is enabled and running, or disabled and stopped. A change of `made_from` restarts it."""
+
+    name: str
+    running: bool
+    made_from: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReload:
+    """systemd reads changed unit files."""
+
+
+@dataclass(frozen=True, slots=True)
+class NginxReload:
+    """The future configuration is tested as a whole, then nginx serves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Where systemd is not PID 1: gunicorn of an instance runs as a daemon with a pid file, or not."""
+
+    instance: str
+    running: bool
+    made_from: tuple[Path, ...] = ()
+
+
+Step = (
+    Directory
+    | File
+    | Link
+    | Absent
+    | EmptyDirectoryGone
+    | SystemUser
+    | UnitState
+    | DaemonReload
+    | NginxReload
+    | Process
+)
