@@ -137,8 +137,8 @@ def _with_certificate(layout: Layout, spec: InstanceSpec, options: dict[str, Any
         for path in (options["tls_cert"], options["tls_key"]):
             if not path.is_file():
                 raise B24BotError(f"{path} is no file", next_step="give the full path of a PEM file")
-        paths = {"certificate": str(options["tls_cert"].resolve()), "key": str(options["tls_key"].resolve())}
-        return replace(spec, scheme="https", **paths)
+        certificate, key = (str(options[name].resolve()) for name in ("tls_cert", "tls_key"))
+        return replace(spec, scheme="https", certificate=certificate, key=key)
     same = [other for other in inventory.others(layout, spec.name) if other.domain == spec.domain]
     if is_new and any(other.scheme == "https" for other in same):
         return replace(spec, scheme="https")

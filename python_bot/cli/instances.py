@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..db import Storage
+from ..db import Frozen, Storage
 from ..errors import B24BotError
+from ..migrations import STEPS
 from ..provisioning import inventory
 from ..provisioning.paths import Layout
 from ..settings import Settings
@@ -24,8 +25,23 @@ def home(instance: str) -> Path:
 
 
 def open_storage(instance: str) -> Storage:
-    """The archive of an instance, whether it runs or not. Close it after use."""
-    storage = Storage(home(instance) / "dialogs.db")
+    """The archive of an instance, whether it runs or not. Close it after use.
+
+    Raises B24BotError when another release wrote it: opening would migrate it under the running instance.
+    """
+    path = home(instance) / "dialogs.db"
+    if path.exists():
+        archive = Frozen(path)
+        try:
+            schema = archive.schema()
+        finally:
+            archive.close()
+        if schema not in (0, len(STEPS)):
+            raise B24BotError(
+                f"the archive of {instance} has schema {schema}, this botctl knows {len(STEPS)}",
+                next_step=f"botctl {instance} upgrade, or use the botctl of the instance's own release",
+            )
+    storage = Storage(path)
     storage.open()
     return storage
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -87,3 +88,14 @@ def test_a_buried_job_is_shown_and_revived(root: Path) -> None:
     again = json.loads(botctl(root, "shop-1", "outbox", "--json").stdout)
     assert [row["id"] for row in again["waiting"]] == [job_id]
     assert again["buried"] == []
+
+
+def test_an_archive_of_another_release_is_not_migrated_by_a_look_at_its_outbox(root: Path) -> None:
+    bury_one(root)
+    with sqlite3.connect(root / "home/dialogs.db") as db:
+        db.execute("PRAGMA user_version=99")
+    db.close()
+    done = botctl(root, "shop-1", "outbox")
+    assert done.returncode == 1
+    assert "schema 99" in done.stderr
+    assert "Next step:" in done.stderr
