@@ -124,8 +124,8 @@ need_instance() {
 }
 
 check_instance() {
-	local LC_ALL=C
-	[[ "$instance" =~ ^[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?$ ]] ||
+	# In other locales a-z holds more letters.
+	(LC_ALL=C && [[ "$instance" =~ ^[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?$ ]]) ||
 		err "'$instance' is no name for an instance: a-z, 0-9 and '-', up to 24 characters, no '-' at the ends" \
 			"'$instance' не годится: a-z, 0-9 и '-', до 24 знаков, без '-' по краям" './setup_multi.sh --help' 2
 }

@@ -8,7 +8,7 @@ from .language import Language
 
 TEXTS: Final[dict[Language, dict[str, str]]] = {
     "en": {
-        "ask_domain": "Domain of this server (as you would paste it; a DuckDNS name too)",
+        "ask_domain": "Domain of this server (as you would paste it)",
         "ask_portal": "Host of the portal, for example acme.bitrix24.ru (Enter: any cloud portal)",
         "ask_client_id": "CLIENT_ID of the local application (Enter: later, with botctl INSTANCE config set)",
         "ask_client_secret": "CLIENT_SECRET of the local application (not shown)",
@@ -32,7 +32,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "slash": "Write the URL exactly so, with the slash at the end.",
     },
     "ru": {
-        "ask_domain": "Домен этого сервера (как вы его вставили бы; годится и имя DuckDNS)",
+        "ask_domain": "Домен этого сервера (как вы его вставили бы)",
         "ask_portal": "Адрес портала, например acme.bitrix24.ru (Enter — любой облачный портал)",
         "ask_client_id": "CLIENT_ID локального приложения (Enter — позже, через botctl INSTANCE config set)",
         "ask_client_secret": "CLIENT_SECRET локального приложения (не показывается)",

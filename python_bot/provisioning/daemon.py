@@ -75,6 +75,13 @@ def start(layout: Layout, instance: str) -> None:
         )
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
 def stop(layout: Layout, instance: str) -> None:
     pid = running_pid(layout, instance)
     if pid is None:
@@ -82,7 +89,8 @@ def stop(layout: Layout, instance: str) -> None:
         return
     os.kill(pid, signal.SIGTERM)
     end = time.monotonic() + STOP_TIMEOUT_S
-    while is_running(layout, instance):
+    # Not until the pid file is gone: gunicorn removes it a moment before it ends.
+    while _lives(pid):
         if time.monotonic() > end:
             raise B24BotError(f"gunicorn of {instance} (pid {pid}) does not end", next_step=f"kill -9 {pid}")
         time.sleep(0.05)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -176,7 +177,17 @@ def allowed_addresses(portal: str, resolvers: Path) -> list[str]:
             if len(words) > 1 and words[0] == "nameserver" and _address(words[1]):
                 found.append(words[1])
     host = urlsplit(portal if "://" in portal else f"https://{portal}").hostname or ""
-    return [*found, host] if _address(host) else found
+    return [*found, *([host] if _address(host) else _private_addresses(host))]
+
+
+def _private_addresses(host: str) -> list[str]:
+    """A portal of one's own may have a name that leads into the local network; a cloud portal never does."""
+    if not host or ".bitrix24." in f".{host}":
+        return []
+    with suppress(OSError, UnicodeError):
+        addresses = {str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, None)}
+        return sorted(address for address in addresses if ipaddress.ip_address(address).is_private)
+    return []
 
 
 def _address(text: str) -> bool:

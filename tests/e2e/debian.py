@@ -1,0 +1,355 @@
+"""A fresh Debian with a real systemd in half a second: overlays on cached trees, booted by systemd-nspawn.
+
+A tree is made once by debootstrap and kept under /var/tmp/b24bot-debian (B24BOT_DEBIAN_CACHE). On it lie, each as a
+layer of an overlay: the packages that the installer asks for, the installed product, and what one test changes. The
+last is in memory and outlives a power cut, so that a test can boot the machine again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+CACHE: Final = Path(os.environ.get("B24BOT_DEBIAN_CACHE", "/var/tmp/b24bot-debian"))
+PACKAGES: Final = ("ca-certificates", "nginx", "python3", "python3-venv")
+PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NEEDED: Final = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
+CHECKOUT: Final = "/root/b24bot"
+
+
+def what_is_missing() -> str:
+    """Why no machine can be booted here; '' when one can."""
+    if os.geteuid() != 0:
+        return "booting a Debian needs root"
+    missing = [package for command, package in NEEDED.items() if not shutil.which(command)]
+    if missing:
+        return f"booting a Debian needs: apt-get install {' '.join(missing)}"
+    virtualization = shutil.which("systemd-detect-virt")
+    if virtualization:
+        done = subprocess.run([virtualization, "--container"], capture_output=True, text=True, check=False)
+        if done.stdout.strip() == "systemd-nspawn":
+            return "no Debian is booted inside a booted Debian"
+    return ""
+
+
+def sh(*command: str | Path, timeout: float = 600.0) -> str:
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+# --- trees and layers ------------------------------------------------------------------------------------------
+
+
+def mirror() -> str:
+    """The one that this host uses itself."""
+    with_default = "http://deb.debian.org/debian"
+    sources = Path("/etc/apt/sources.list.d/debian.sources")
+    found = re.search(r"^URIs:\s*(\S+)", sources.read_text(), re.MULTILINE) if sources.is_file() else None
+    return found[1] if found else with_default
+
+
+def host_network() -> list[str]:
+    """The host's network, and how it reaches the package index from here, where it says so."""
+    options = ["--resolv-conf=copy-host", "--bind-ro=/etc/ssl/certs"]
+    return [*options, "--bind-ro=/etc/pip.conf"] if Path("/etc/pip.conf").exists() else options
+
+
+def bare(codename: str) -> Path:
+    """A minimal Debian that boots and has nothing else."""
+    tree = CACHE / codename
+    if not tree.is_dir():
+        part = CACHE / f"{codename}.part"
+        CACHE.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        include = "--include=systemd,systemd-sysv,dbus,ca-certificates"
+        sh("debootstrap", "--variant=minbase", include, codename, part, mirror())
+        part.rename(tree)
+    return tree
+
+
+def with_packages(codename: str) -> list[Path]:
+    """Layers of a Debian that has what the installer would install, and the wheels of the requirements."""
+    requirements = (ROOT / "requirements.txt").read_bytes()
+    key = hashlib.sha256(requirements + " ".join(PACKAGES).encode()).hexdigest()[:12]
+    layer = CACHE / f"{codename}.packages-{key}"
+    if not layer.is_dir():
+        for old in CACHE.glob(f"{codename}.packages-*"):
+            shutil.rmtree(old)
+        with Overlay([bare(codename)], keep=layer.with_suffix(".part")) as overlay:
+            shutil.copy(ROOT / "requirements.txt", overlay.root / "root/requirements.txt")
+            script = (
+                "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get -q update; "
+                f"apt-get -q install -y --no-install-recommends {' '.join(PACKAGES)}; "
+                "apt-get clean; rm -rf /var/lib/apt/lists/*; python3 -m venv /root/v; "
+                "/root/v/bin/pip -q download --disable-pip-version-check --only-binary=:all: --require-hashes "
+                "-r /root/requirements.txt -d /root/wheels; rm -r /root/v /root/requirements.txt"
+            )
+            run_unbooted(overlay.root, ["sh", "-c", script], host_network())
+        layer.with_suffix(".part").rename(layer)
+    return [layer, bare(codename)]
+
+
+def run_unbooted(root: Path, command: Sequence[str], options: Sequence[str], timeout: float = 600.0) -> str:
+    flags = ("--quiet", "--register=no", "--keep-unit", "--console=pipe", "--as-pid2", f"--directory={root}")
+    return sh("systemd-nspawn", *flags, *options, *command, timeout=timeout)
+
+
+def copy_checkout(target: Path) -> None:
+    """What git knows or would add, as a clone on a server would have it."""
+    names = sh("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in names:
+        if name and not name.startswith(("tests/", "bench/")) and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+
+
+def put_checkout(root: Path) -> None:
+    """The checkout, and our own scripts, into a tree."""
+    copy_checkout(root / CHECKOUT.lstrip("/"))
+    for script in (Path(__file__).parent / "inside").glob("*.py"):
+        shutil.copy(script, root / "root" / script.name)
+
+
+class Overlay:
+    """`root`: the layers as one tree. What changes is kept in memory, or in `keep`."""
+
+    def __init__(self, layers: Sequence[Path], *, keep: Path | None = None) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="b24bot-machine-"))
+        self.root = self.directory / "root"
+        self._layers = layers
+        self._keep = keep
+
+    def __enter__(self) -> Overlay:
+        upper = self._keep or self.directory / "memory/upper"
+        work = upper.with_name(f"{upper.name}.work")
+        if self._keep is None:
+            upper.parent.mkdir()
+            sh("mount", "-t", "tmpfs", "-o", "mode=755", "b24bot", upper.parent)
+        else:
+            shutil.rmtree(self._keep, ignore_errors=True)
+        for path in (upper, work, self.root):
+            path.mkdir()
+        lower = ":".join(str(layer) for layer in self._layers)
+        sh("mount", "-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "b24bot", self.root)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sh("umount", "--lazy", self.root)
+        if self._keep is None:
+            sh("umount", "--lazy", self.directory / "memory")
+        else:
+            shutil.rmtree(self._keep.with_name(f"{self._keep.name}.work"))
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+# --- machines --------------------------------------------------------------------------------------------------
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str, seconds: float) -> None:
+        self.code, self.out, self.err, self.seconds = code, out, err, seconds
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed leaves no machine behind."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+class Machine(Overlay):
+    """`with Machine(layers) as machine:` boots; `machine("systemctl", "status")` runs a command in it as root."""
+
+    def __init__(self, layers: Sequence[Path], *, options: Sequence[str] = (), systemd: bool = True) -> None:
+        super().__init__(layers)
+        self._options = [*options, "--private-network", "--resolv-conf=off"]
+        self._systemd = systemd
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[str]] = []
+        self.leader = 0
+
+    def __enter__(self) -> Machine:
+        super().__enter__()
+        try:
+            self.boot()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self.power_cut()
+        super().__exit__(*raised)
+
+    def boot(self) -> None:
+        flags = ("--quiet", "--register=no", "--keep-unit", f"--directory={self.root}")
+        program = ["--boot"] if self._systemd else ["--as-pid2", "--console=pipe", "sleep", "infinity"]
+        with (self.directory / "console").open("ab") as console:
+            self._nspawn = subprocess.Popen(
+                ["systemd-nspawn", *flags, *self._options, *program],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self._nspawn.poll() is None:
+            self.leader = self.leader or self._find_leader()
+            if self.leader and self._is_up():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no boot: {(self.directory / 'console').read_text(errors='replace')[-3000:]}")
+
+    def _is_up(self) -> bool:
+        if not self._systemd:
+            return (
+                Path(f"/proc/{self.leader}/root/root").is_dir()
+                and self("test", "-f", "/etc/hosts", check=False).code < 2
+            )
+        return self("systemctl", "is-system-running", check=False).out.strip() in ("running", "degraded")
+
+    def _find_leader(self) -> int:
+        assert self._nspawn is not None
+        pid = self._nspawn.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if not children:
+            return 0
+        if self._systemd:
+            return int(children[0]) if Path(f"/proc/{children[0]}/comm").read_text() == "systemd\n" else 0
+        # The child of the small init: it exists when the machine is complete.
+        inner = Path(f"/proc/{children[0]}/task/{children[0]}/children").read_text().split()
+        is_ready = bool(inner) and Path(f"/proc/{inner[0]}/comm").read_text() == "sleep\n"
+        return int(children[0]) if is_ready else 0
+
+    def power_cut(self) -> None:
+        """Everything ends at once; what was on the disk stays."""
+        if self.leader:
+            os.kill(self.leader, signal.SIGKILL)
+        elif self._nspawn:
+            self._nspawn.kill()
+        if self._nspawn:
+            self._nspawn.wait(30)
+        self.leader, self._nspawn = 0, None
+        for process in self._started:
+            with process:
+                process.kill()
+        self._started.clear()
+
+    def __call__(
+        self,
+        *command: str,
+        check: bool = True,
+        stdin: str | None = None,
+        timeout: float = 120.0,
+        cwd: str = "/root",
+        env: Mapping[str, str] | None = None,
+    ) -> Ran:
+        """Runs as root in a clean environment; fails when the command does, unless told not to check."""
+        process = self.start(*command, cwd=cwd, env=env)
+        begun = time.monotonic()
+        try:
+            out, err = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        ran = Ran(process.returncode, out, err, time.monotonic() - begun)
+        if check and ran.code != 0:
+            raise AssertionError(f"{' '.join(command)} ended with {ran.code}:\n{out[-4000:]}\n{err[-4000:]}")
+        return ran
+
+    def start(self, *command: str, cwd: str = "/root", env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """The command in the background."""
+        settings = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", **(env or {})}
+        assignments = [f"{name}={value}" for name, value in settings.items()]
+        enter = ["nsenter", "-t", str(self.leader), "-a", "env", "-i", f"--chdir={cwd}", *assignments]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [*enter, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace"
+        )
+        self._started.append(process)
+        return process
+
+    # --- files and states
+
+    def path(self, path: str) -> Path:
+        """A file of the machine as the host sees it; not for /run and /tmp, which are mounts of their own."""
+        return self.root / path.lstrip("/")
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        self.path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path(path).write_text(text)
+        self.path(path).chmod(mode)
+
+    def files(self, *, times: bool = False) -> dict[str, str]:
+        """Every file with kind, mode, owner, size and link target; with inode and time of change as well on request.
+
+        Caches, logs and what a running system writes by itself are left out.
+        """
+        stamp = " %i %T@" if times else ""
+        places = ("/var/log/journal", "/var/lib/systemd", "/root", "/tmp", "/var/cache", "/var/tmp")
+        skipped = " -o ".join(f"-path {place}" for place in places)
+        found = self(
+            "sh", "-c", f"find / /etc -xdev \\( {skipped} \\) -prune -o -printf '%p\\t%y %m %U:%G %l{stamp}\\n'"
+        ).out
+        rows = dict(line.split("\t", 1) for line in found.splitlines())
+        return {
+            path: row
+            for path, row in rows.items()
+            if not re.search(r"^/etc/(passwd|group|g?shadow)-$|/__pycache__", path)
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What must be equal before an installation and after its end."""
+        return {
+            "files": self.files(),
+            "users": sorted(self("getent", "passwd").out.splitlines()),
+            "groups": sorted(self("getent", "group").out.splitlines()),
+            "units": self("systemctl", "list-unit-files", "--no-legend", "--no-pager").out.splitlines(),
+            "failed": self("systemctl", "--failed", "--no-legend", "--plain").out.splitlines(),
+            "nginx": self("sh", "-c", "nginx -T 2>/dev/null || true").out,
+            "ports": sorted(set(re.findall(r"^ *\d+: (\S+) \S+ 0A", self("cat", "/proc/net/tcp").out, re.MULTILINE))),
+        }
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What changed between two states, small enough to be read in a failed assertion."""
+    found: dict[str, Any] = {}
+    for key, was in before.items():
+        now = after[key]
+        if isinstance(was, dict):
+            changed = {path: (was.get(path), now.get(path)) for path in was.keys() | now.keys()}
+            rows = {path: pair for path, pair in sorted(changed.items()) if pair[0] != pair[1]}
+            if rows:
+                found[key] = rows
+        elif was != now:
+            gone = [row for row in was if row not in now] if isinstance(was, list) else was[-2000:]
+            new = [row for row in now if row not in was] if isinstance(now, list) else now[-2000:]
+            found[key] = {"gone": gone, "new": new}
+    return found
