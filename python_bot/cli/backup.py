@@ -19,7 +19,7 @@ from ..db import inspect
 from ..errors import B24BotError
 from ..migrations import STEPS
 from ..provisioning import backup as archive
-from ..provisioning import health, inventory, nginx, releases
+from ..provisioning import health, inventory, releases
 from ..provisioning import restore as restoring
 from ..provisioning import transaction as tx
 from ..provisioning.backup import BadBackup, Contents
@@ -29,7 +29,7 @@ from ..provisioning.ports import choose_port, read_ports
 from ..provisioning.spec import InstanceSpec
 from ..settings import INSTANCE_NAME
 from .env_change import check
-from .instances import need_root
+from .instances import check_name, need_root
 
 
 @click.command()
@@ -173,18 +173,7 @@ def _check_place(layout: Layout, spec: InstanceSpec, former: InstanceSpec | None
             f"the backup has schema {schema}, release {spec.release} of this server knows {known}; nothing was changed",
             next_step="run setup_multi.sh of a newer release first",
         )
-    for other in inventory.others(layout, spec.name):
-        if other.domain == spec.domain and (other.single or spec.single):
-            raise B24BotError(
-                f"{other.name} is served on {spec.unicode_domain} already, and one of the two wants its root",
-                next_step="give another domain with --domain",
-            )
-    foreign = nginx.other_owner_of(layout, spec.domain)
-    if foreign is not None:
-        raise B24BotError(
-            f"{spec.unicode_domain} is served by another file already: {foreign}",
-            next_step="remove the name there, or give another domain with --domain; nothing was changed",
-        )
+    check_name(layout, spec)
     for path in filter(None, (spec.certificate, spec.key)):
         if not Path(path).is_file():
             raise B24BotError(

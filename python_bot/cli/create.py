@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..errors import B24BotError
-from ..provisioning import health, inventory, nginx, plan
+from ..provisioning import health, inventory, plan
 from ..provisioning.domain import Domain, read_domain
 from ..provisioning.envfile import read_env_file
 from ..provisioning.inventory import NoSuchInstance
@@ -27,6 +27,7 @@ from ..provisioning.spec import InstanceSpec
 from ..provisioning.transaction import Transaction, exclusive, recover
 from ..settings import Settings
 from .create_texts import TEXTS
+from .instances import check_name
 from .language import language
 from .plan_view import show_plan
 
@@ -66,7 +67,7 @@ def create(instance: str, /, **options: Any) -> None:
             click.echo(f"An interrupted run was {undone}", err=True)
         spec, is_new = _wanted(layout, instance, options, say)
         ports = read_ports(layout.ports_map)
-        _check_name(layout, spec)
+        check_name(layout, spec)
         steps = plan.create(layout, spec, ports, nginx_wanted=not options["no_nginx"])
         if options["plan_only"]:
             click.echo(say["plan"].format(name=instance))
@@ -222,21 +223,6 @@ def _environment(layout: Layout, spec: InstanceSpec, given: dict[str, str]) -> d
     env.setdefault("API_SECRET_TOKEN", secrets.token_hex(24))
     Settings.from_env({**env, "B24BOT_HOME": "/"})  # every wrong value is named before anything changes
     return env
-
-
-def _check_name(layout: Layout, spec: InstanceSpec) -> None:
-    for other in inventory.others(layout, spec.name):
-        if other.domain == spec.domain and (other.single or spec.single):
-            raise B24BotError(
-                f"{other.name} is served on {spec.unicode_domain} already, and one of the two wants its root",
-                next_step="use another domain, or leave --single away",
-            )
-    foreign = nginx.other_owner_of(layout, spec.domain)
-    if foreign is not None:
-        raise B24BotError(
-            f"{spec.unicode_domain} is served by another file already: {foreign}",
-            next_step="remove the name there, or use another domain; nothing was changed",
-        )
 
 
 def _farewell(spec: InstanceSpec, say: dict[str, str]) -> None:

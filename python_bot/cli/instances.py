@@ -8,8 +8,9 @@ from pathlib import Path
 from ..db import Frozen, Storage
 from ..errors import B24BotError
 from ..migrations import STEPS
-from ..provisioning import inventory
+from ..provisioning import inventory, nginx
 from ..provisioning.paths import Layout
+from ..provisioning.spec import InstanceSpec
 from ..settings import Settings
 
 
@@ -50,3 +51,19 @@ def need_root(layout: Layout) -> None:
     """Raises B24BotError when the server is to be changed by somebody who cannot."""
     if not layout.is_staging and os.geteuid() != 0:
         raise B24BotError("this changes the server", next_step="run it with sudo")
+
+
+def check_name(layout: Layout, spec: InstanceSpec) -> None:
+    """Nobody else is served where this instance wants to be. Raises B24BotError; nothing is changed."""
+    for other in inventory.others(layout, spec.name):
+        if other.domain == spec.domain and (other.single or spec.single):
+            raise B24BotError(
+                f"{other.name} is served on {spec.unicode_domain} already, and one of the two wants its root",
+                next_step="give another domain with --domain",
+            )
+    foreign = nginx.other_owner_of(layout, spec.domain)
+    if foreign is not None:
+        raise B24BotError(
+            f"{spec.unicode_domain} is served by another file already: {foreign}",
+            next_step="remove the name there, or give another domain with --domain; nothing was changed",
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ..provisioning.spec import InstanceSpec
 from ..provisioning.steps import Step
 from ..provisioning.transaction import Transaction, exclusive
 from ..provisioning.transaction import recover as undo_interrupted
+from .instances import need_root
 from .plan_view import show_plan
 
 EXIT_NOT_RUNNING = 3
@@ -27,7 +27,7 @@ EXIT_NOT_RUNNING = 3
 
 def change(layout: Layout, instance: str, title: str, steps_of: Any, *, verify: bool = False) -> list[Step]:
     """Carry out `steps_of(spec)` under the lock, after undoing what an interrupted run left."""
-    _need_root(layout)
+    need_root(layout)
     machine = Machine(layout)
     with exclusive(layout, lambda text: click.echo(text, err=True)):
         undo_interrupted(layout, machine)
@@ -37,11 +37,6 @@ def change(layout: Layout, instance: str, title: str, steps_of: Any, *, verify: 
             (lambda: health.wait_until_ready(spec, through_nginx=False)) if verify and not layout.is_staging else None
         )
         return Transaction(layout, machine, f"{title} {instance}").carry_out(steps, check or (lambda: None))
-
-
-def _need_root(layout: Layout) -> None:
-    if not layout.is_staging and os.geteuid() != 0:
-        raise B24BotError("this changes the server", next_step="run it with sudo")
 
 
 def _switch(instance: str, on: bool) -> None:
@@ -84,7 +79,7 @@ def restart(instance: str) -> None:
     Example: botctl shop-1 restart
     """
     layout = inventory.layout()
-    _need_root(layout)
+    need_root(layout)
     spec = inventory.spec(layout, instance)
     if not spec.enabled:
         raise B24BotError(f"{instance} is off", next_step=f"botctl {instance} on")
@@ -243,7 +238,7 @@ def recover() -> None:
     Example: botctl recover
     """
     layout = inventory.layout()
-    _need_root(layout)
+    need_root(layout)
     with exclusive(layout):
         title = undo_interrupted(layout, Machine(layout))
     click.echo(title.capitalize() if title else "Nothing was interrupted.")
