@@ -242,10 +242,6 @@ class Worker:
         """Every lane runs and looked at its outbox lately (a call may take a while)."""
         return all(lane.is_alive() and time.monotonic() - lane.seen_at < LEASE_S for lane in self.lanes)
 
-    @property
-    def holds_lock(self) -> bool:
-        return self._lock.held
-
     def may_work(self) -> bool:
         """Whether this process is the one that works. Whoever takes the lock voids the leases of a dead one."""
         if self._lock.try_take():

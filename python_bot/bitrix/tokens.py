@@ -22,7 +22,7 @@ from ..errors import NotAuthorized, PortalUnavailable, StorageFull
 from .hosts import HostPolicy, origin
 from .transport import DEAD_AUTH_CODES, Transport
 
-MAX_CANDIDATES: Final = 200
+MAX_CANDIDATES: Final = 32
 ROOM_BYTES: Final = 16_384
 REAUTHORIZE: Final = "open the application in the portal, or use the link on the page /python_bot/"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import B24BotError
-from .files import copy_into_place, fsync_directory, make_parents, remove
+from .files import fsync_directory, make_parents
 from .machine import Machine
 from .paths import Layout
 from .steps import Step
@@ -197,6 +197,3 @@ def _pause_for_tests(number: int) -> None:
     gate = os.environ.get("B24BOT_TEST_STOP_AFTER_STEP")
     if gate and int(gate) == number:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-__all__ = ["Interrupted", "Transaction", "copy_into_place", "exclusive", "finish", "recover", "remove", "undo_all"]
