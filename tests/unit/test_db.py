@@ -4,6 +4,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import get_context
@@ -12,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from python_bot import db
 from python_bot.db import Storage
+from python_bot.db import schema as db_schema
 from python_bot.errors import SchemaTooNew, StorageBusy, StorageError
 from python_bot.migrations import STEPS
 
@@ -311,7 +312,7 @@ def test_an_empty_file_becomes_an_archive(path: Path) -> None:
 def test_a_file_unreadable_twice_within_a_second_is_set_aside_twice(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db.time, "strftime", lambda *args: "20260729T110000Z")
+    monkeypatch.setattr(time, "strftime", lambda *args: "20260729T110000Z")
     for content in (b"first " * 1000, b"second " * 1000):
         path.write_bytes(content)
         with opened(path) as storage:
@@ -374,7 +375,7 @@ def test_a_failed_step_of_a_migration_leaves_the_former_schema(path: Path, monke
     with opened(path) as storage:
         put(storage, "a")
     before = schema(path)
-    monkeypatch.setattr(db, "STEPS", (*STEPS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
+    monkeypatch.setattr(db_schema, "STEPS", (*STEPS, ("CREATE TABLE half (x)", "CREATE TABLE half (x)")))
     with pytest.raises(StorageError):
         Storage(path).open()
     assert schema(path) == before

@@ -1,0 +1,11 @@
+"""The embedded database of an instance: one file, one writer, group commit.
+
+Callers see `Tx` and our own errors, never SQLite: only the stores open a `Tx`.
+"""
+
+from .copies import Frozen, Inspection, inspect
+from .schema import migrate
+from .storage import Storage
+from .tx import Tx
+
+__all__ = ["Frozen", "Inspection", "Storage", "Tx", "inspect", "migrate"]

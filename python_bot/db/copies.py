@@ -1,0 +1,71 @@
+"""Copies of an archive: taken while others write to it, and looked through before they are trusted."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StorageDamaged
+from .connection import BUSY_TIMEOUT_S, connect, translated
+
+
+class Frozen:
+    """A database as it is at this moment, while others go on writing to it. Raises StorageError.
+
+    Made and closed with the rights of the file's owner: SQLite may make files beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = connect(path, "rw", BUSY_TIMEOUT_S)
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the snapshot begins here
+        except sqlite3.Error as error:
+            raise translated(error) from None
+
+    def copy_to(self, target: Path) -> None:
+        """In one step: several would begin anew with every commit of the others. One file, without a WAL."""
+        try:
+            copy = connect(target, "rwc", BUSY_TIMEOUT_S)
+            try:
+                self._connection.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            finally:
+                copy.close()
+        except sqlite3.Error as error:
+            raise translated(error) from None
+
+    def schema(self) -> int:
+        found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        return found
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a copy of an archive holds. `schema`: how many of the migrations it has seen."""
+
+    schema: int
+    dialogs: int
+    messages: int
+
+
+def inspect(path: Path) -> Inspection:
+    """Look through a copy that nobody has open. Raises StorageDamaged when it is no whole archive of ours."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise StorageDamaged(f"the archive is damaged: {verdict}")
+            schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            dialogs: int = connection.execute("SELECT count(*) FROM dialogs").fetchone()[0]
+            messages: int = connection.execute("SELECT count(*) FROM messages").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StorageDamaged(f"this is no archive of ours: {error}") from None
+    return Inspection(schema, dialogs, messages)

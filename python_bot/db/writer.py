@@ -1,0 +1,156 @@
+"""The one connection that writes, and the file under it: opened, set aside when unreadable, replaced when asked.
+
+Only the writer's thread calls this, except `open` before that thread runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ..errors import StorageBusy, StorageDamaged, StorageError
+from .connection import connect, identity_of, translated
+from .schema import migrate
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_PAGES: Final = 4000  # 16 MiB of WAL before a commit has to carry a checkpoint
+
+
+class Writer:
+    """The connection, made when it is needed. `path`: the database file."""
+
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> sqlite3.Connection:
+        """Create or migrate the file; set an unreadable one aside. Raises StorageError (SchemaTooNew, …)."""
+        end = time.monotonic() + self._busy_timeout_s
+        was_damaged = False
+        while True:
+            try:
+                return self._open_once()
+            except StorageDamaged:
+                if was_damaged:
+                    raise
+                self._set_aside()
+                was_damaged = True
+            except StorageBusy:
+                # Two processes that open a new file at once: SQLite does not wait for a change to WAL.
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.02)
+
+    def connection(self) -> sqlite3.Connection:
+        """To the file that has the name now. Raises StorageError."""
+        if self._connection is not None and identity_of(self.path) != self._identity:
+            log.warning("the archive file was removed or replaced: opening it anew")
+            self._connection.close()
+            self._connection = None
+        return self._connection or self.open()
+
+    def give_up_transaction(self, problem: BaseException) -> None:
+        """Roll back. After trouble with the file the next `connection` is a fresh one: it re-reads everything."""
+        connection = self._connection
+        if connection is None:
+            return
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.rollback()
+        if isinstance(problem, StorageError) and not isinstance(problem, StorageBusy):
+            with suppress(sqlite3.Error):
+                connection.close()
+            self._connection = None
+
+    def start_afresh(self, keep_tables: tuple[str, ...]) -> str:
+        """Put the file aside under a dated name and start an empty one with the rows of `keep_tables`.
+
+        Returns the name of the kept copy. Raises StorageError; StorageBusy while somebody reads the WAL.
+        """
+        former = self.connection()
+        is_blocked, *_ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_blocked:
+            raise StorageBusy("the archive is being read; nothing was changed", next_step="try again in a moment")
+        self.close()
+        copy = self.path.with_name(f"dialogs-{_stamp()}.db")
+        # The WAL is empty now; it moves along because readers may still hold it.
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).rename(copy.with_name(copy.name + suffix))
+        fresh = self.open()
+        fresh.execute("ATTACH ? AS former", (str(copy),))
+        try:
+            fresh.execute("BEGIN IMMEDIATE")
+            for table in keep_tables:
+                fresh.execute(f"INSERT INTO main.{table} SELECT * FROM former.{table}")
+            # Jobs refer to sessions by number, and a message of a running one may come any moment.
+            fresh.execute("DELETE FROM main.sqlite_sequence")
+            fresh.execute("INSERT INTO main.sqlite_sequence SELECT * FROM former.sqlite_sequence")
+            fresh.execute("COMMIT")
+        except BaseException:
+            fresh.rollback()
+            raise
+        finally:
+            fresh.execute("DETACH former")
+        return copy.name
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open_once(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = None
+        try:
+            # SQLite gives the files beside it the mode of the database, so that must be right from the start.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.path.chmod(0o600)
+            connection = connect(self.path, "rw", self._busy_timeout_s)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA journal_size_limit=33554432")
+            migrate(connection)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from None
+            if isinstance(error, OSError):
+                raise StorageError(
+                    f"the archive cannot be opened: {error.strerror}",
+                    next_step="check owner and permissions of the instance's home directory",
+                ) from None
+            raise
+        self._connection, self._identity = connection, identity_of(self.path)
+        return connection
+
+    def _set_aside(self) -> None:
+        """Keep an unreadable file under another name, with its WAL: nothing is ever overwritten."""
+        stamp = _stamp()
+        for suffix in ("", "-wal", "-shm"):
+            source = self.path.with_name(self.path.name + suffix)
+            target = self.path.with_name(f"{self.path.name}.unreadable-{stamp}{suffix}")
+            with suppress(FileNotFoundError):
+                source.rename(target)
+        log.error(
+            "the archive %s was unreadable: it was set aside as %s.unreadable-%s and a new one was started; "
+            "restore a backup or run `sqlite3 FILE .recover` on the one set aside",
+            self.path.name,
+            self.path.name,
+            stamp,
+        )
+
+
+def _stamp() -> str:
+    """Part of a file's name: when, and something that two in one second do not share."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(2).hex()}"
