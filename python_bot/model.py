@@ -7,7 +7,7 @@ inside it (`session_id`); a client who returns later opens a new session in the 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 AuthorKind = Literal["client", "operator", "bot", "system"]
 
@@ -140,10 +140,40 @@ class BuriedJob:
 
 @dataclass(frozen=True, slots=True)
 class JsonPage:
-    """One page of a list, already JSON text, with the position from which the next page continues."""
+    """One page of a list, already JSON text.
+
+    `next_key`: the position from which the next page continues, None at the end; `last_key`: the position of the
+    last row that was read, from which a follower asks again later (None while there was none).
+    """
 
     items: str
     next_key: tuple[int, ...] | None
+    last_key: tuple[int, ...] | None = None
+
+
+DialogOrder = Literal["newest", "oldest", "active", "quiet", "changed"]
+MessageOrder = Literal["changed", "sent_at", "-sent_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class DialogFilter:
+    """Which dialogs, or the messages of which dialogs, a reader wants; None means any.
+
+    `since`, `until`: [since, until); a dialog counts when it was going on then, a message when it was sent then.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    line_id: int | None = None
+    connector_id: str | None = None
+    operator_id: int | None = None
+    client_id: int | None = None
+    status: Literal["open", "closed"] | None = None
+    has_files: bool | None = None
+    updated_after: int | None = None
+
+
+ANY_DIALOG: Final = DialogFilter()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,18 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from ..db import Tx
-from ..model import ChatFacts, JournalEntry, JsonPage, Message, SessionHistory, User
+from ..model import (
+    ANY_DIALOG,
+    ChatFacts,
+    DialogFilter,
+    DialogOrder,
+    JournalEntry,
+    JsonPage,
+    Message,
+    MessageOrder,
+    SessionHistory,
+    User,
+)
 
 
 class Source(IntEnum):
@@ -73,14 +84,36 @@ class Archive(Protocol):
     def fact(self, name: str) -> Any:
         """A small fact about the instance; None when it was never set."""
 
-    def dialogs_page(self, before: int | None, limit: int) -> JsonPage:
-        """Dialogs, newest chat first, with chat_id < `before`."""
+    def dialogs_page(
+        self,
+        after: tuple[int, ...] | None,
+        limit: int,
+        wanted: DialogFilter = ANY_DIALOG,
+        order: DialogOrder = "newest",
+    ) -> JsonPage:
+        """The wanted dialogs after a position of the same order."""
 
     def dialog(self, chat_id: int) -> str | None:
         """One dialog, its sessions and participants: a JSON object without its messages; None when unknown."""
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         """Messages of a dialog with message_id > `after`, oldest first."""
+
+    def messages_feed(
+        self,
+        after: tuple[int, ...] | None,
+        limit: int,
+        wanted: DialogFilter = ANY_DIALOG,
+        order: MessageOrder = "changed",
+    ) -> JsonPage:
+        """Messages of any dialog after a position of the same order.
+
+        In the order "changed" whoever goes on from `last_key` meets every message that is new or changed since,
+        and none that is not: edits, deletions, repaired times and authors, files, names.
+        """
+
+    def wait_for_change(self, seen: int, timeout_s: float) -> int:
+        """Wait until something was written after `seen` (0 at first), at most so long; the new value of `seen`."""
 
     def users_page(self, after: int, limit: int) -> JsonPage: ...
 

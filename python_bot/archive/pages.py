@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..db import Storage
-from ..model import JsonPage
+from ..db import Storage, Tx
+from ..model import DialogFilter, DialogOrder, JsonPage, MessageOrder
+from . import filters
+from .filters import Conditions, Order
 
 
 def _time(column: str) -> str:
@@ -36,10 +38,6 @@ _DIALOG: Final = f"""json_object(
 
 _DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
-
-_DIALOGS: Final = f"""SELECT json_group_array(json(item)), MIN(chat_id), COUNT(*) FROM (
-    SELECT {_DIALOG} AS item, d.chat_id AS chat_id FROM {_DIALOG_FROM}
-    WHERE d.chat_id < ? ORDER BY d.chat_id DESC LIMIT ?)"""
 
 _SESSION: Final = f"""json_object(
     'session_id', s.session_id, 'line_id', s.line_id, 'opened_at', {_time("s.opened_at")},
@@ -73,17 +71,75 @@ _MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COU
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 
+_MESSAGE_FROM: Final = """messages m LEFT JOIN sessions s ON s.id = m.session_ref
+    LEFT JOIN users u ON u.user_id = m.author_id"""
+
 _USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) FROM (
     SELECT {_USER} AS item, u.user_id AS user_id FROM users u WHERE u.user_id > ? ORDER BY u.user_id LIMIT ?)"""
 
-_NO_UPPER_BOUND: Final = 2**63 - 1
+FEW_DIALOGS: Final = 500  # so many are looked through one by one; more are met often enough on the way
 
 
-def dialogs(storage: Storage, before: int | None, limit: int) -> JsonPage:
+def dialogs(
+    storage: Storage, wanted: DialogFilter, order: DialogOrder, after: tuple[int, ...] | None, limit: int
+) -> JsonPage:
+    conditions = filters.of_dialog(wanted)
     with storage.read() as tx:
-        items, last, count = tx.sql.execute(_DIALOGS, (before or _NO_UPPER_BOUND, limit)).fetchone()
-        more = count == limit and tx.sql.execute("SELECT 1 FROM dialogs WHERE chat_id < ?", (last,)).fetchone()
-    return JsonPage(items, (last,) if more else None)
+        return _page(tx, _DIALOG, _DIALOG_FROM, conditions, filters.DIALOG_ORDERS[order], after, limit)
+
+
+def messages_feed(
+    storage: Storage, wanted: DialogFilter, order: MessageOrder, after: tuple[int, ...] | None, limit: int
+) -> JsonPage:
+    conditions = filters.of_message(wanted, order)
+    on_dialog = filters.of_dialogs_of_messages(wanted)
+    source = _MESSAGE_FROM
+    with storage.read() as tx:
+        if on_dialog.terms:
+            few = _few_dialogs(tx, on_dialog)
+            if few is not None:
+                source = f"json_each(:chats) few CROSS JOIN {_MESSAGE_FROM}"
+                conditions = conditions.and_("m.chat_id = few.value", chats=few)
+            else:
+                which = f"SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql}"
+                conditions = conditions.and_(f"EXISTS ({which})")
+        return _page(tx, _MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
+
+
+def _few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
+    """The wanted dialogs as a JSON list, when they are few."""
+    found, count = tx.sql.execute(
+        f"SELECT json_group_array(chat_id), COUNT(*) FROM"
+        f" (SELECT d.chat_id FROM dialogs d WHERE {conditions.sql} LIMIT {FEW_DIALOGS + 1})",
+        conditions.values,
+    ).fetchone()
+    return str(found) if count <= FEW_DIALOGS else None
+
+
+def _page(
+    tx: Tx, item: str, source: str, conditions: Conditions, order: Order, after: tuple[int, ...] | None, limit: int
+) -> JsonPage:
+    """A page of JSON, and the position of its last row while more rows follow."""
+    if after is not None:
+        conditions = conditions.after(order, after)
+    sql = page_sql(item, source, conditions, order)
+    items, positions, count = tx.sql.execute(sql, {**conditions.values, "limit": limit}).fetchone()
+    if not count:
+        return JsonPage(items, None, after)
+    last = tuple(int(key) for key in positions.rsplit(" ", 1)[-1].split(","))
+    further = conditions.after(order, last)
+    more = (
+        count == limit
+        and tx.sql.execute(f"SELECT 1 FROM {source} WHERE {further.sql} LIMIT 1", further.values).fetchone()
+    )
+    return JsonPage(items, last if more else None, last)
+
+
+def page_sql(item: str, source: str, conditions: Conditions, order: Order) -> str:
+    position = " || ',' || ".join(order.keys)
+    return f"""SELECT json_group_array(json(item)), group_concat(position, ' '), COUNT(*) FROM (
+        SELECT {item} AS item, {position} AS position FROM {source} WHERE {conditions.sql}
+        ORDER BY {order.by} LIMIT :limit)"""
 
 
 def dialog(storage: Storage, chat_id: int) -> str | None:

@@ -11,7 +11,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ..db import Storage, Tx
-from ..model import ChatFacts, JournalEntry, JsonPage, Message, SessionHistory, User
+from ..model import (
+    ANY_DIALOG,
+    ChatFacts,
+    DialogFilter,
+    DialogOrder,
+    JournalEntry,
+    JsonPage,
+    Message,
+    MessageOrder,
+    SessionHistory,
+    User,
+)
 from . import messages, pages, sessions
 from .contract import Source
 
@@ -302,8 +313,26 @@ class SqliteArchive:
             rows = tx.sql.execute("SELECT connector_id, line_id, active FROM connector_lines ORDER BY 1, 2")
             return [(row[0], row[1], bool(row[2])) for row in rows]
 
-    def dialogs_page(self, before: int | None, limit: int) -> JsonPage:
-        return pages.dialogs(self._storage, before, limit)
+    def dialogs_page(
+        self,
+        after: tuple[int, ...] | None,
+        limit: int,
+        wanted: DialogFilter = ANY_DIALOG,
+        order: DialogOrder = "newest",
+    ) -> JsonPage:
+        return pages.dialogs(self._storage, wanted, order, after, limit)
+
+    def messages_feed(
+        self,
+        after: tuple[int, ...] | None,
+        limit: int,
+        wanted: DialogFilter = ANY_DIALOG,
+        order: MessageOrder = "changed",
+    ) -> JsonPage:
+        return pages.messages_feed(self._storage, wanted, order, after, limit)
+
+    def wait_for_change(self, seen: int, timeout_s: float) -> int:
+        return self._storage.wait_for_commit(seen, timeout_s)
 
     def dialog(self, chat_id: int) -> str | None:
         return pages.dialog(self._storage, chat_id)

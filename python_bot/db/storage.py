@@ -70,6 +70,7 @@ class Storage:
         self._thread = threading.Thread(target=self._write_forever, name="b24bot-writer", daemon=True)
         self._closed = False
         self._last_group, self._last_commit_s = 0, 0.0
+        self._committed = threading.Condition()
         self.commits = 0
         self.units = 0
 
@@ -100,6 +101,12 @@ class Storage:
         unit = _Unit(work)
         self._units.put(unit)
         return unit.wait(timeout_s)
+
+    def wait_for_commit(self, seen: int, timeout_s: float) -> int:
+        """Wait until this process has committed more than `seen` times, at most so long; how often it has."""
+        with self._committed:
+            self._committed.wait_for(lambda: self.commits > seen or self._closed, timeout_s)
+            return self.commits
 
     def start_afresh(self, keep_tables: tuple[str, ...]) -> str:
         """Put the file aside under a dated name and start an empty one with the rows of `keep_tables`.
@@ -204,7 +211,9 @@ class Storage:
                 unit.finish(problem)
             return
         self._last_group, self._last_commit_s = len(group), time.perf_counter() - started
-        self.commits += 1
+        with self._committed:
+            self.commits += 1
+            self._committed.notify_all()
         self.units += len(group)
         for index, unit in enumerate(group):
             unit.finish(failed.get(index))

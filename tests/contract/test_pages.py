@@ -68,7 +68,9 @@ def test_dialogs_are_shown_once_newest_first_while_others_arrive(
                 add(stores, chat_id, 1000 + chat_id, User(744, "Анна", "client"))
 
         insert(sorted(before))
-        seen = walk(lambda p: stores.archive.dialogs_page(p, limit), "chat_id", between, insert)
+        seen = walk(
+            lambda p: stores.archive.dialogs_page(None if p is None else (p,), limit), "chat_id", between, insert
+        )
         assert seen == sorted(set(seen), reverse=True)
         assert before <= set(seen) <= before.union(*between)
 

@@ -25,7 +25,7 @@ MESSAGE = {
     "deleted_at", "files",
 }  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-READING = ("/api/dialogs", "/api/dialogs/1763", "/api/users")
+READING = ("/api/dialogs", "/api/dialogs/1763", "/api/messages", "/api/users")
 ADMIN = ("/api/admin/status", "/api/admin/enable", "/api/admin/disable", "/api/admin/reinit_db")
 new_ids = count(500_000)
 
@@ -150,7 +150,12 @@ def test_an_unknown_parameter_is_named(path: str, api: Server) -> None:
 
 @pytest.mark.parametrize("path", READING)
 def test_a_cursor_that_is_not_from_this_list_is_refused(path: str, api: Server) -> None:
-    foreign = {"/api/dialogs": "dTo1", "/api/dialogs/1763": "bTE3Njc6MQ", "/api/users": "ZDo1"}[path]
+    foreign = {
+        "/api/dialogs": "dTo1",
+        "/api/dialogs/1763": "bTE3Njc6MQ",
+        "/api/messages": "dTo1",
+        "/api/users": "ZDo1",
+    }[path]
     for bad in ("x", "AAAA", "%00", "....", foreign, "ZDotMQ", "ZDo5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "%FF%FE", "ZDo"):
         assert error_code(api.get(f"{path}?cursor={bad}", **BEARER)) == (400, "bad_cursor"), bad
 

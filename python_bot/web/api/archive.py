@@ -1,48 +1,107 @@
-"""`/api/dialogs`, `/api/dialogs/<chat_id>`, `/api/users`: reading the archive."""
+"""`/api/dialogs`, `/api/dialogs/<chat_id>`, `/api/messages`, `/api/users`: reading the archive."""
 
 from __future__ import annotations
 
 import json
-from typing import Final
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, get_args
 
 from flask import Blueprint, Response, request
 
 from ...archive import Archive
+from ...model import DialogOrder, JsonPage, MessageOrder
 from ..access import Access
 from ..errors import ApiError
-from .params import limit, read_cursor, refuse_unknown, write_cursor
+from . import params, wanted
 
-MAX_ID: Final = 2**63 - 1
+MAX_WAIT_S: Final = 60
+WAITERS: Final = 4  # threads that may stand still for a long poll; the others are for the portal
+LOOK_S: Final = 1.0  # another process may have written, and only a look tells
+START: Final = (-(2**62), -(2**62))  # before every message: imported ones have numbers below zero
+DIALOG_ORDERS: Final[tuple[DialogOrder, ...]] = get_args(DialogOrder)
+MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
 
 
 def blueprint(archive: Archive, access: Access) -> Blueprint:
     api = Blueprint("archive", __name__, url_prefix="/api")
     api.before_request(access.require_reader)
+    long_poll = LongPoll(archive)
 
     @api.get("/dialogs")
     def dialogs() -> Response:
-        refuse_unknown(request.args, "limit", "cursor")
-        page = archive.dialogs_page(read_cursor("d", request.args), limit(request.args))
-        return _json(f'{{"dialogs":{page.items},"next_cursor":{json.dumps(write_cursor("d", page.next_key))}}}')
+        params.refuse_unknown(request.args, "limit", "cursor", "sort", *wanted.NAMES)
+        chosen = wanted.read_filter(request.args)
+        # Who asks for a time wants those who spoke then: their order has the index for it.
+        default: DialogOrder = "newest" if chosen.since is None and chosen.until is None else "active"
+        order = params.one_of(request.args, "sort", DIALOG_ORDERS, default)
+        name = f"d.{order}"
+        after = params.read_cursor(name, request.args, 1 if order in ("newest", "oldest") else 2)
+        page = archive.dialogs_page(after, params.limit(request.args), chosen, order)
+        return _list("dialogs", page.items, params.write_cursor(name, page.next_key))
 
     @api.get("/dialogs/<int:chat_id>")
     def dialog(chat_id: int) -> Response:
-        refuse_unknown(request.args, "limit", "cursor")
-        found = archive.dialog(chat_id) if chat_id <= MAX_ID else None
+        params.refuse_unknown(request.args, "limit", "cursor")
+        found = archive.dialog(chat_id) if chat_id <= wanted.MAX_ID else None
         if found is None:
             raise ApiError(404, "dialog_unknown", f"no dialog with chat_id {chat_id} is in the archive")
         name = f"m{chat_id}"
-        page = archive.messages_page(chat_id, read_cursor(name, request.args) or 0, limit(request.args))
-        cursor = json.dumps(write_cursor(name, page.next_key))
+        (after,) = params.read_cursor(name, request.args) or START[:1]
+        page = archive.messages_page(chat_id, after, params.limit(request.args))
+        cursor = json.dumps(params.write_cursor(name, page.next_key))
         return _json(f'{found.removesuffix("}")},"messages":{page.items},"next_cursor":{cursor}}}')
+
+    @api.get("/messages")
+    def messages() -> Response:
+        params.refuse_unknown(request.args, "limit", "cursor", "sort", "wait", *wanted.NAMES)
+        chosen = wanted.read_filter(request.args)
+        order = params.one_of(request.args, "sort", MESSAGE_ORDERS, "changed")
+        name = f"f.{order}"
+        after = params.read_cursor(name, request.args, 2)
+        limit, wait_s = params.limit(request.args), params.seconds(request.args, "wait", MAX_WAIT_S)
+        if wait_s and order != "changed":
+            raise ApiError(400, "bad_parameter", "wait goes with sort=changed only")
+        page = long_poll(lambda: archive.messages_feed(after, limit, chosen, order), wait_s)
+        # At the end too: from there a follower goes on.
+        return _list("messages", page.items, params.write_cursor(name, page.last_key or after or START))
 
     @api.get("/users")
     def users() -> Response:
-        refuse_unknown(request.args, "limit", "cursor")
-        page = archive.users_page(read_cursor("u", request.args) or 0, limit(request.args))
-        return _json(f'{{"users":{page.items},"next_cursor":{json.dumps(write_cursor("u", page.next_key))}}}')
+        params.refuse_unknown(request.args, "limit", "cursor")
+        (after,) = params.read_cursor("u", request.args) or (0,)
+        page = archive.users_page(after, params.limit(request.args))
+        return _list("users", page.items, params.write_cursor("u", page.next_key))
 
     return api
+
+
+class LongPoll:
+    """Answers at once with what there is, or waits until there is something. Only a few may wait at a time."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._places = threading.BoundedSemaphore(WAITERS)
+
+    def __call__(self, look: Callable[[], JsonPage], wait_s: float) -> JsonPage:
+        if wait_s <= 0 or not self._places.acquire(blocking=False):
+            return look()
+        try:
+            end = time.monotonic() + wait_s
+            seen = self._archive.wait_for_change(0, 0.0)
+            while True:
+                page = look()
+                left = end - time.monotonic()
+                if page.items != "[]" or left <= 0:
+                    return page
+                seen = self._archive.wait_for_change(seen, min(LOOK_S, left))
+        finally:
+            self._places.release()
+
+
+def _list(name: str, items: str, cursor: str | None) -> Response:
+    return _json(f'{{"{name}":{items},"next_cursor":{json.dumps(cursor)}}}')
 
 
 def _json(text: str) -> Response:

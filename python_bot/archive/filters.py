@@ -1,0 +1,130 @@
+"""What a reader asks for, as conditions over `dialogs d` and `messages m`. Pure: text and parameters, no database.
+
+Every order has an index that ends in the key of the row, so a page starts where the cursor says and reads only
+what it shows. Conditions on a dialog with few dialogs behind them drive the query; see `pages.messages_feed`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..model import DialogFilter, DialogOrder, MessageOrder
+
+MICROSECONDS: Final = 1_000_000
+CLOCKS_DIFFER_S: Final = 86_400  # a message is archived after it was sent, but the portal's clock may be ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`keys`: what the rows are ordered by, the last one unique; `down`: newest first."""
+
+    keys: tuple[str, str] | tuple[str]
+    down: bool
+
+    @property
+    def by(self) -> str:
+        return ", ".join(f"{key} DESC" if self.down else key for key in self.keys)
+
+    @property
+    def beyond(self) -> str:
+        """Rows after the position (:k0, :k1)."""
+        names = ", ".join(f":k{i}" for i in range(len(self.keys)))  # their values: Conditions.after
+        return f"({', '.join(self.keys)}) {'<' if self.down else '>'} ({names})"
+
+
+_ACTIVITY: Final = "COALESCE(d.last_message_at, d.opened_at)"
+DIALOG_ORDERS: Final[dict[DialogOrder, Order]] = {
+    "newest": Order(("d.chat_id",), True),
+    "oldest": Order(("d.chat_id",), False),
+    "active": Order((_ACTIVITY, "d.chat_id"), True),
+    "quiet": Order((_ACTIVITY, "d.chat_id"), False),
+    "changed": Order(("d.changed", "d.chat_id"), False),
+}
+MESSAGE_ORDERS: Final[dict[MessageOrder, Order]] = {
+    "changed": Order(("m.changed", "m.message_id"), False),
+    "sent_at": Order(("m.sent_at", "m.message_id"), False),
+    "-sent_at": Order(("m.sent_at", "m.message_id"), True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """SQL conditions joined by AND, with their parameters by name."""
+
+    terms: tuple[str, ...]
+    values: dict[str, Any]
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self.terms) or "1"
+
+    def after(self, order: Order, position: tuple[int, ...]) -> Conditions:
+        """Only what comes after the position, instead of any former one."""
+        terms = tuple(term for term in self.terms if term != order.beyond)
+        return Conditions((*terms, order.beyond), {**self.values, **{f"k{i}": key for i, key in enumerate(position)}})
+
+    def and_(self, term: str, **values: Any) -> Conditions:
+        return Conditions((*self.terms, term), {**self.values, **values})
+
+
+def of_dialog(wanted: DialogFilter) -> Conditions:
+    """Which dialogs: those that were going on in the time, with the line, people and state that were named."""
+    terms: list[str] = []
+    if wanted.since is not None:
+        terms.append(f"{_ACTIVITY} >= :since")
+    if wanted.until is not None:
+        terms.append("d.opened_at < :until")
+    if wanted.updated_after is not None:
+        terms.append("d.changed > :updated_after")
+    if wanted.has_files is not None:
+        terms.append("d.has_files" if wanted.has_files else "NOT d.has_files")
+    terms += _same_properties(wanted)
+    return Conditions(tuple(terms), _values(wanted))
+
+
+def of_dialogs_of_messages(wanted: DialogFilter) -> Conditions:
+    """The conditions on the dialog that a wanted message stands in."""
+    terms = _same_properties(wanted)
+    if wanted.has_files:
+        terms.append("d.has_files")
+    return Conditions(tuple(terms), _values(wanted))
+
+
+def of_message(wanted: DialogFilter, order: MessageOrder) -> Conditions:
+    """The conditions on the messages themselves."""
+    terms: list[str] = []
+    values = _values(wanted)
+    # `+` keeps a condition from choosing the index: the order does, or every page would sort everything.
+    sent_at, changed = ("+m.sent_at", "m.changed") if order == "changed" else ("m.sent_at", "+m.changed")
+    if wanted.since is not None:
+        terms.append(f"{sent_at} >= :since")
+        if order == "changed":
+            terms.append("m.changed >= :archived_since")
+            values["archived_since"] = (wanted.since - CLOCKS_DIFFER_S) * MICROSECONDS
+    if wanted.until is not None:
+        terms.append(f"{sent_at} < :until")
+    if wanted.updated_after is not None:
+        terms.append(f"{changed} > :updated_after")
+    if wanted.has_files is not None:
+        exists = "EXISTS (SELECT 1 FROM files f WHERE f.message_id = m.message_id)"
+        terms.append(exists if wanted.has_files else f"NOT {exists}")
+    return Conditions(tuple(terms), values)
+
+
+def _same_properties(wanted: DialogFilter) -> list[str]:
+    names = ("line_id", "connector_id", "operator_id", "client_id", "status")
+    return [f"d.{name} = :{name}" for name in names if getattr(wanted, name) is not None]
+
+
+def _values(wanted: DialogFilter) -> dict[str, Any]:
+    return {
+        "since": wanted.since,
+        "until": wanted.until,
+        "line_id": wanted.line_id,
+        "connector_id": wanted.connector_id,
+        "operator_id": wanted.operator_id,
+        "client_id": wanted.client_id,
+        "status": wanted.status,
+        "updated_after": None if wanted.updated_after is None else wanted.updated_after * MICROSECONDS,
+    }
