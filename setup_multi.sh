@@ -15,7 +15,7 @@ BOTCTL="$ROOT/usr/local/bin/botctl"
 INSTALLED="$OPT/packages" # the packages that came with us: they go with us
 PYTHON=/usr/bin/python3
 PRODUCT=(python_bot systemd templates requirements.txt setup_multi.sh LICENSE README.md README.ru.md CHANGELOG.md)
-WITH_VALUE=' domain client-id client-secret-file portal lines answers token-file tls-cert tls-key '
+WITH_VALUE=' domain duckdns-domain duckdns-token-file client-id client-secret-file portal lines answers token-file tls-cert tls-key '
 temporary='' # removed at the end
 SWITCHES=' single plan yes allow-mixed-scripts no-nginx '
 
@@ -43,6 +43,8 @@ Without options on a terminal it asks. With them it asks only for what is missin
 
   --instance NAME              name of the instance: a-z, 0-9 and '-', up to 24 characters
   --domain NAME                its domain, pasted as it is (https://Пример.РФ/ too)
+  --duckdns-domain NAME        instead of --domain: a name at DuckDNS, kept leading to this server
+  --duckdns-token-file FILE    its token (or DUCKDNS_TOKEN in the environment)
   --portal HOST                the portal that may install the application
   --client-id ID               of the local application in the portal
   --client-secret-file FILE    its secret (or CLIENT_SECRET in the environment)

@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..errors import B24BotError
-from ..provisioning import health, inventory, plan
+from ..provisioning import duckdns, health, inventory, plan
 from ..provisioning.domain import Domain, read_domain
 from ..provisioning.envfile import read_env_file
 from ..provisioning.inventory import NoSuchInstance
@@ -27,13 +27,17 @@ from ..provisioning.spec import InstanceSpec
 from ..provisioning.transaction import Transaction, exclusive, recover
 from ..settings import Settings
 from .create_texts import TEXTS
+from .duckdns import base_url
 from .instances import check_name
 from .language import language
 from .plan_view import show_plan
+from .wizard import ask_what_is_missing, confirm
 
 
 @click.command()
 @click.option("--domain", help="Domain of the instance, as a person pastes it.")
+@click.option("--duckdns-domain", help="Instead of --domain: a name at DuckDNS, which is kept leading to this server.")
+@click.option("--duckdns-token-file", type=click.Path(path_type=Path), help="File that holds the token of DuckDNS.")
 @click.option("--portal", help="Host of the portal that may install the application.")
 @click.option("--client-id", help="CLIENT_ID of the local application.")
 @click.option("--client-secret-file", type=click.Path(path_type=Path), help="File that holds CLIENT_SECRET.")
@@ -65,21 +69,30 @@ def create(instance: str, /, **options: Any) -> None:
         undone = "" if options["plan_only"] else recover(layout, machine)
         if undone:
             click.echo(f"An interrupted run was {undone}", err=True)
-        spec, is_new = _wanted(layout, instance, options, say)
+        spec, address, is_new = _wanted(layout, instance, options, say)
         ports = read_ports(layout.ports_map)
         check_name(layout, spec)
-        steps = plan.create(layout, spec, ports, nginx_wanted=not options["no_nginx"])
+        steps = plan.create(layout, spec, ports, nginx_wanted=not options["no_nginx"], address=address)
         if options["plan_only"]:
             click.echo(say["plan"].format(name=instance))
             show_plan(machine, steps)
             return
-        if is_new and not options["yes"] and sys.stdin.isatty():
-            click.confirm(say["confirm"].format(name=instance, url=spec.shown_url), default=True, abort=True)
+        asks = is_new and not options["yes"] and sys.stdin.isatty()
+        if asks and not confirm(say["confirm"].format(name=instance, url=spec.shown_url), say):
+            raise click.Abort()
+        _take_address(layout, address, say)
         verify = _verifier(layout, spec, through_nginx=not options["no_nginx"])
         changed = Transaction(layout, machine, f"create {instance}").carry_out(steps, verify)
     if not changed:
         click.echo(say["nothing"].format(name=instance))
     _farewell(spec, say)
+
+
+def _take_address(layout: Layout, address: duckdns.DuckDns | None, say: dict[str, str]) -> None:
+    """Ask DuckDNS once, while nothing is changed yet: a wrong name or token ends it here. Raises B24BotError."""
+    if address and not layout.is_staging and address.token != duckdns.known_token(layout, address.name):
+        leads_to = duckdns.update(address, base_url())
+        click.echo(say["address"].format(name=address.name + duckdns.SUFFIX, address=leads_to or "OK"), err=True)
 
 
 def _verifier(layout: Layout, spec: InstanceSpec, *, through_nginx: bool) -> Callable[[], None]:
@@ -99,8 +112,11 @@ _OURS: Final = (
 )
 
 
-def _wanted(layout: Layout, name: str, options: dict[str, Any], say: dict[str, str]) -> tuple[InstanceSpec, bool]:
-    """The instance as flags, answers, environment, questions, and what exists already describe it."""
+def _wanted(
+    layout: Layout, name: str, options: dict[str, Any], say: dict[str, str]
+) -> tuple[InstanceSpec, duckdns.DuckDns | None, bool]:
+    """The instance as flags, answers, environment, questions, and what exists already describe it; its name at
+    DuckDNS if this server refreshes one; whether it is new."""
     given = _answers(options)
     try:
         existing: InstanceSpec | None = inventory.spec(layout, name)
@@ -108,20 +124,28 @@ def _wanted(layout: Layout, name: str, options: dict[str, Any], say: dict[str, s
         existing = None
     may_ask = existing is None and not options["yes"] and not options["plan_only"] and sys.stdin.isatty()
     if existing is None and not given.get("domain") and may_ask:
-        given["domain"] = click.prompt(say["ask_domain"])
-        for key, question, hide in (
-            ("portal", "ask_portal", False),
-            ("client_id", "ask_client_id", False),
-            ("client_secret", "ask_client_secret", True),
-        ):
-            if not given.get(key) and (key != "client_secret" or given.get("client_id")):
-                given[key] = click.prompt(say[question], default="", show_default=False, hide_input=hide)
+        ask_what_is_missing(layout, given, say, allow_mixed_scripts=options["allow_mixed_scripts"])
     domain = _domain(given, existing, options, say)
     base = existing or InstanceSpec(name, "", "", choose_port(read_ports(layout.ports_map), name), _release(layout))
     single = bool(options["single"] or base.single)
     spec = replace(base, domain=domain.ascii, unicode_domain=domain.unicode, single=single)
     spec = _with_certificate(layout, spec, options, is_new=existing is None)
-    return replace(spec, env=_environment(layout, spec, given)), existing is None
+    spec = replace(spec, env=_environment(layout, spec, given))
+    return spec, _address(layout, spec, given, options), existing is None
+
+
+def _address(
+    layout: Layout, spec: InstanceSpec, given: dict[str, str], options: dict[str, Any]
+) -> duckdns.DuckDns | None:
+    name = duckdns.name_of(spec.domain)
+    if options["duckdns_token_file"] and not name:
+        raise click.UsageError("--duckdns-token-file belongs to --duckdns-domain")
+    token = name and (given.get("duckdns_token") or duckdns.known_token(layout, name))
+    if not token and given.get("duckdns_domain"):
+        raise B24BotError(
+            "the token of DuckDNS is missing", next_step="give --duckdns-token-file FILE, or DUCKDNS_TOKEN=… before it"
+        )
+    return duckdns.DuckDns(name, token) if token else None
 
 
 def _release(layout: Layout) -> str:
@@ -156,7 +180,7 @@ def _domain(
         return domain
     if existing is not None:
         return Domain(existing.domain, existing.unicode_domain)
-    raise click.UsageError("--domain is missing")
+    raise click.UsageError("--domain is missing (or --duckdns-domain)")
 
 
 def _answers(options: dict[str, Any]) -> dict[str, str]:
@@ -164,12 +188,19 @@ def _answers(options: dict[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     if options["answers"]:
         found |= _answer_file(options["answers"])
-    for key in ("domain", "portal", "client_id", "lines"):
+    if options["domain"] and options["duckdns_domain"]:
+        raise click.UsageError("give --domain or --duckdns-domain, not both")
+    if options["domain"]:
+        found.pop("duckdns_domain", None)
+    for key in ("domain", "duckdns_domain", "portal", "client_id", "lines"):
         if options[key]:
             found[key] = options[key]
+    if found.get("duckdns_domain"):
+        found["domain"] = duckdns.read_name(found["duckdns_domain"]) + duckdns.SUFFIX
     for key, option, variable in (
         ("client_secret", "client_secret_file", "CLIENT_SECRET"),
         ("token", "token_file", "API_SECRET_TOKEN"),
+        ("duckdns_token", "duckdns_token_file", "DUCKDNS_TOKEN"),
     ):
         if options[option]:
             found[key] = _secret(options[option])

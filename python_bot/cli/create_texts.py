@@ -9,6 +9,11 @@ from .language import Language
 TEXTS: Final[dict[Language, dict[str, str]]] = {
     "en": {
         "ask_domain": "Domain of this server (as you would paste it)",
+        "wrong_domain": "{text!r} is no domain, or mixes alphabets; an example: bots.example.ru",
+        "ask_duckdns_token": "Token of DuckDNS, to keep the name leading here (not shown; Enter: somebody else does)",
+        "wrong_portal": "{text!r} is no host; an example: acme.bitrix24.ru",
+        "yes_or_no": "[Y/n]",
+        "address": "DuckDNS: {name} leads to {address}",
         "ask_portal": "Host of the portal, for example acme.bitrix24.ru (Enter: any cloud portal)",
         "ask_client_id": "CLIENT_ID of the local application (Enter: later, with botctl INSTANCE config set)",
         "ask_client_secret": "CLIENT_SECRET of the local application (not shown)",
@@ -33,6 +38,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
     },
     "ru": {
         "ask_domain": "Домен этого сервера (как вы его вставили бы)",
+        "wrong_domain": "«{text}» — не домен, или в нём смешаны алфавиты; пример: bots.example.ru",
+        "ask_duckdns_token": "Токен DuckDNS, чтобы имя вело сюда (не показывается; Enter — об этом заботится другой)",
+        "wrong_portal": "«{text}» — не адрес портала; пример: acme.bitrix24.ru",
+        "yes_or_no": "[Д/н]",
+        "address": "DuckDNS: {name} ведёт на {address}",
         "ask_portal": "Адрес портала, например acme.bitrix24.ru (Enter — любой облачный портал)",
         "ask_client_id": "CLIENT_ID локального приложения (Enter — позже, через botctl INSTANCE config set)",
         "ask_client_secret": "CLIENT_SECRET локального приложения (не показывается)",

@@ -15,6 +15,7 @@ from . import backup, completion, operate, upgrade
 from .config import config
 from .create import create
 from .demo import demo
+from .duckdns import duckdns
 from .info import info, url
 from .lines import lines
 from .logs import logs
@@ -26,6 +27,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
 
 SERVER_VERBS: dict[str, click.Command] = {
     "demo": demo,
+    "duckdns": duckdns,
     "list": operate.list_instances,
     "recover": operate.recover,
     "upgrade": upgrade.upgrade_all,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import click
 
 from ..errors import B24BotError
-from ..provisioning import daemon, health, inventory, plan
+from ..provisioning import daemon, duckdns, health, inventory, plan
 from ..provisioning.machine import Machine
 from ..provisioning.paths import Layout
 from ..provisioning.ports import read_ports
@@ -163,12 +164,15 @@ def state_of(layout: Layout, spec: InstanceSpec) -> dict[str, Any]:
     """What a person wants to know first about an instance. JSON values."""
     status = health.admin_status(spec)
     running = bool(status) or daemon.is_running(layout, spec.name)
+    name = duckdns.name_of(spec.domain)
+    last = duckdns.last(layout, name) if name else None
     return {
         "instance": spec.name,
         "state": "running" if running else "off" if not spec.enabled else "not running",
         "url": spec.public_url,
         "port": spec.port,
         "release": spec.release,
+        "duckdns": asdict(last) if last else None,
         "status": status or None,
     }
 
@@ -194,6 +198,11 @@ def status(instance: str, as_json: bool) -> None:
 def _show_status(found: dict[str, Any]) -> None:
     click.secho(f"{found['instance']}: {found['state']}", fg="green" if found["state"] == "running" else "red")
     click.echo(f"  handler     {found['url']}")
+    last = found["duckdns"]
+    if last:
+        when = datetime.fromtimestamp(last["at"]).strftime("%H:%M")
+        good = f"leads to {last['address'] or 'this server'}"
+        click.secho(f"  DuckDNS     {when}: {last['problem'] or good}", fg="yellow" if last["problem"] else None)
     inner = found["status"]
     if not inner:
         return

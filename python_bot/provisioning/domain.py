@@ -28,7 +28,7 @@ class Domain:
 def read_domain(pasted: str, *, allow_mixed_scripts: bool = False) -> Domain:
     """'https://Пример.РФ/путь' -> Domain('xn--e1afmkfd.xn--p1ai', 'пример.рф'). Raises B24BotError."""
     text = pasted.strip().strip("«»\"'")
-    name = _host(text)
+    name = host_of(text)
     if _is_address(name):
         return Domain(name, name)
     try:
@@ -51,7 +51,8 @@ def read_domain(pasted: str, *, allow_mixed_scripts: bool = False) -> Domain:
     return Domain(ascii_name, unicode_name)
 
 
-def _host(text: str) -> str:
+def host_of(text: str) -> str:
+    """'http://user@bots.example.ru:8080/x' -> 'bots.example.ru'; '' when nothing can be read."""
     if "://" not in text:
         text = f"//{text}"
     try:

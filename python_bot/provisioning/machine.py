@@ -150,6 +150,10 @@ class Machine:
     def _set_unit(self, name: str, running: bool) -> None:
         if not running:
             run(("systemctl", "disable", "--now", "--quiet", name))
+            if name.endswith(".timer"):  # a last run that failed would be listed as failed for ever
+                service = name.replace(".timer", ".service")
+                self._ask("systemctl", "stop", service)
+                self._ask("systemctl", "reset-failed", service)
             return
         # A unit that failed once stays failed, and its socket with it, until somebody resets it.
         self._ask("systemctl", "reset-failed", name)

@@ -84,6 +84,22 @@ class Layout:
     def units(self) -> Path:
         return self._at("etc/systemd/system")
 
+    # --- DuckDNS, each by the name without .duckdns.org
+
+    def duckdns_token(self, name: str) -> Path:
+        return self.etc / f"duckdns-{name}.token"
+
+    def duckdns_tokens(self) -> list[Path]:
+        """Of all names that this server refreshes."""
+        return sorted(self.etc.glob("duckdns-*.token"))
+
+    def duckdns_states(self, name: str) -> list[Path]:
+        """Where the last refresh left its note; systemd keeps what the first, then a link, leads to in the second."""
+        return [self._at(f"run/b24bot-duckdns-{name}"), self._at(f"run/private/b24bot-duckdns-{name}")]
+
+    def cron_file(self, name: str) -> Path:
+        return self._at(f"etc/cron.d/b24bot-duckdns-{name}")
+
     # --- nginx
 
     @property

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ..errors import B24BotError
-from . import inventory, nginx
+from . import duckdns, inventory, nginx
 from .envfile import write_env
 from .paths import Layout
 from .ports import write_ports
@@ -39,11 +39,23 @@ RESOLVERS: Final = Path("/etc/resolv.conf")
 PRIVATE_NETWORKS: Final = "169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
 
 
-def create(layout: Layout, spec: InstanceSpec, ports: dict[str, int], *, nginx_wanted: bool = True) -> list[Step]:
-    """Everything of a running instance, in an order in which nothing is served before it works."""
+def create(
+    layout: Layout,
+    spec: InstanceSpec,
+    ports: dict[str, int],
+    *,
+    nginx_wanted: bool = True,
+    address: duckdns.DuckDns | None = None,
+) -> list[Step]:
+    """Everything of a running instance, in an order in which nothing is served before it works.
+
+    `address`: the name at DuckDNS that this server keeps leading to itself.
+    """
     user = layout.user(spec.name)
     home = layout.home(spec.name)
     shared = _missing_directories(layout, spec.domain if nginx_wanted else "")
+    by_name = duckdns.files(layout, address) if address else []
+    shared += [step for step in by_name if isinstance(step, Directory)]
     made = [*read_made_directories(layout), *(str(step.path) for step in shared)]
     steps: list[Step] = [
         *shared,
@@ -58,8 +70,11 @@ def create(layout: Layout, spec: InstanceSpec, ports: dict[str, int], *, nginx_w
         *_flags(layout, spec, user),
         File(layout.units / layout.socket(spec.name), _unit(layout, spec, "socket")),
         File(layout.units / layout.service(spec.name), _unit(layout, spec, "service")),
+        *(step for step in by_name if not isinstance(step, Directory)),
+        *_former_name(layout, spec),
         DaemonReload(),
         *_running(layout, spec.name, spec.enabled),
+        *([duckdns.running(layout, address.name)] if address else []),
     ]
     return [*steps, *web(layout, spec)] if nginx_wanted else steps
 
@@ -90,11 +105,30 @@ def _of_domain(layout: Layout, spec: InstanceSpec) -> list[InstanceSpec]:
 
 def _former_web(layout: Layout, spec: InstanceSpec) -> list[Step]:
     """What an instance leaves behind that moves to another domain."""
+    former = _moves_from(layout, spec)
+    return _web_gone(layout, former, is_last=_is_alone(layout, former)) if former else []
+
+
+def _former_name(layout: Layout, spec: InstanceSpec) -> list[Step]:
+    former = _moves_from(layout, spec)
+    return _name_gone(layout, former) if former and _is_alone(layout, former) else []
+
+
+def _moves_from(layout: Layout, spec: InstanceSpec) -> InstanceSpec | None:
     with suppress(B24BotError):
         former = inventory.spec(layout, spec.name)
-        if former.domain != spec.domain:
-            return _web_gone(layout, former, is_last=len(_of_domain(layout, former)) == 1)
-    return []
+        return former if former.domain != spec.domain else None
+    return None
+
+
+def _is_alone(layout: Layout, spec: InstanceSpec) -> bool:
+    return len(_of_domain(layout, spec)) == 1
+
+
+def _name_gone(layout: Layout, spec: InstanceSpec) -> list[Step]:
+    """Nobody refreshes a name at DuckDNS that no instance has any more."""
+    name = duckdns.name_of(spec.domain)
+    return duckdns.gone(layout, name) if name else []
 
 
 def _web_gone(layout: Layout, spec: InstanceSpec, *, is_last: bool) -> list[Step]:
@@ -125,6 +159,7 @@ def purge(layout: Layout, spec: InstanceSpec, ports: dict[str, int], others: lis
         *_running(layout, spec.name, False),
         Absent(layout.units / layout.socket(spec.name)),
         Absent(layout.units / layout.service(spec.name)),
+        *(_name_gone(layout, spec) if is_last_of_domain else []),
         DaemonReload(),
         File(layout.ports_map, write_ports(left)) if left else Absent(layout.ports_map),
         Absent(layout.env_file(spec.name)),
