@@ -14,11 +14,12 @@ from typing import Any
 from flask import Flask
 
 from . import __version__, jobs
-from .archive import SqliteArchive
+from .archive import SqliteArchive, SqliteErasure
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
 from .bitrix.tokens import REAUTHORIZE, Installation
 from .db import Storage
+from .erasure.retention import Retention
 from .errors import B24BotError, StorageError
 from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
@@ -84,6 +85,7 @@ class Instance:
             handover=settings.handover,
             wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
             metrics=self.metrics,
+            retention=Retention(SqliteErasure(self.storage), self.intake, settings.retention_days),
         )
         self.worker = Worker(
             home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
@@ -103,6 +105,7 @@ class Instance:
         stored = self.tokens.current()
         if stored is not None and stored.works:
             self.intake.queue(ensure_job(""))
+        self.parts.retention.start()
         self.worker.start()
         if self.fetcher is not None:
             self.fetcher.start()
@@ -143,7 +146,7 @@ class Instance:
 
     def reinit_db(self) -> str:
         """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
-        copy = self.storage.start_afresh(("outbox", "facts"))
+        copy = self.storage.start_afresh(("outbox", "facts", "erased_chats", "erased_sessions"))
         log.warning("a fresh archive was started; the former one is kept as %s", copy)
         return copy
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from .archive import Archive, Source
@@ -82,9 +82,12 @@ class Intake:
 
         def work(tx: Tx) -> bool:
             kinds.clear()
-            is_new = self._archive.record(tx, entry)
+            alive = [event for event in events if not self._is_erased(tx, event)]
+            # Of what was erased nothing comes back, not even into the journal.
+            is_erased = len(alive) < len(events)
+            is_new = bool(alive) if is_erased else self._archive.record(tx, entry, chats_of(events))
             if is_new:
-                for event in events:
+                for event in alive:
                     for job in self._apply(tx, event, entry.trace_id):
                         if self._outbox.put(tx, job, self._now()):
                             kinds.add(job.kind)
@@ -106,6 +109,22 @@ class Intake:
     def count(self, event: str, outcome: str) -> None:
         with self._lock:
             self.counts[event, outcome] = self.counts.get((event, outcome), 0) + 1
+
+    def _is_erased(self, tx: Tx, event: Event) -> bool:
+        """Told again of a conversation that was erased."""
+        archive = self._archive
+        match event:
+            case MessageAdded(chat, message):
+                return archive.is_erased(tx, chat.chat_id, message.message_id, message.sent_at)
+            case MessageEdited(chat, message_id) | MessageDeleted(chat, message_id):
+                return archive.is_erased(tx, chat.chat_id, message_id, event.at)
+            case ConnectorMessages():
+                return any(self._is_erased(tx, added) for added in event.messages)
+            case Joined(chat) | SessionStarted(chat):
+                return archive.is_erased_session(tx, chat, event.at, begins=True)
+            case SessionFinished(chat):
+                return archive.is_erased_session(tx, chat, event.at, begins=False)
+        return False
 
     def _apply(self, tx: Tx, event: Event, trace_id: str) -> list[NewJob]:
         """Write what one event says; returns the work that it causes."""
@@ -152,6 +171,25 @@ class Intake:
                 jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, key, key, trace_id))
             jobs.append(reconcile_job(chat_id, chat.session_id, self._now() + QUIET_S, trace_id))
         return jobs
+
+
+def chats_of(events: Iterable[Event]) -> set[int]:
+    """The chats that events are about."""
+    found: set[int] = set()
+    for event in events:
+        match event:
+            case ConnectorMessages():
+                found |= chats_of(event.messages)
+            case (
+                MessageAdded(chat)
+                | MessageEdited(chat)
+                | MessageDeleted(chat)
+                | Joined(chat)
+                | SessionStarted(chat)
+                | SessionFinished(chat)
+            ):
+                found.add(chat.chat_id)
+    return found
 
 
 def handover_job(chat_id: int, session_ref: int, trace_id: str) -> NewJob:

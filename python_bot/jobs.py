@@ -17,6 +17,7 @@ from .bitrix.history import chat_of, read_history
 from .bitrix.payload import entity, session_of
 from .bitrix.tokens import Candidate, TokenStore
 from .db import Storage
+from .erasure.retention import RETENTION, Retention
 from .errors import B24BotError, BadEvent, CallRefused, NotAuthorized
 from .metrics import Metrics
 from .model import ChatFacts, Handover, Job
@@ -40,6 +41,7 @@ class Parts:
     handover: Handover
     wish: ensure.Wish
     metrics: Metrics
+    retention: Retention
 
 
 class HandoverJobs:
@@ -259,5 +261,6 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.CHANNEL_SEND: single(send_to_channel),
             intake.DESCRIBE: single(describe_chat),
             intake.RECONCILE: ReconcileJobs(parts),
+            RETENTION: SingleJobs(parts.retention),
         },
     }

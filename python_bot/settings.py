@@ -35,6 +35,7 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_LINES": "open lines to attach the bot to: none, all, or ids such as 3,7",
     "B24BOT_HANDOVER": "who receives the dialog: operator, user:<id> or queue:<line id>",
     "B24BOT_EVENT_MODE": "webhook (the portal calls us) or fetch (we ask it; no public address needed)",
+    "B24BOT_RETENTION_DAYS": "closed dialogs are deleted so many days after their last message; 0 keeps them for ever",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
     "B24BOT_THREADS": "threads that take requests; more fill a group commit better on a slow disk",
@@ -57,6 +58,7 @@ class Settings:
     lines: Lines = EVERY_LINE
     handover: Handover = TO_THE_QUEUE
     event_mode: Literal["webhook", "fetch"] = "webhook"
+    retention_days: int = 0
     log_level: str = "INFO"
     public_read: bool = False
 
@@ -77,6 +79,7 @@ class Settings:
             bot_name=reader.text("B24BOT_BOT_NAME") or DEFAULT_BOT_NAME,
             lines=reader.lines("B24BOT_LINES"),
             handover=reader.handover("B24BOT_HANDOVER"),
+            retention_days=reader.days("B24BOT_RETENTION_DAYS"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
         )
@@ -142,6 +145,13 @@ class _Reader:
             return True
         self._bad(name, f"{value!r} is neither 0 nor 1")
         return False
+
+    def days(self, name: str) -> int:
+        value = self.text(name) or "0"
+        if re.fullmatch(r"[0-9]{1,5}", value):
+            return int(value)
+        self._bad(name, f"{value!r} is no number of days; 0 keeps everything for ever")
+        return 0
 
     def directory(self, name: str) -> Path:
         value = self.text(name)

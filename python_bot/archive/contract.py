@@ -5,6 +5,8 @@ Writing methods take the open transaction of `Storage.write`; reading ones open 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -35,8 +37,17 @@ class Source(IntEnum):
 class Archive(Protocol):
     # --- writing
 
-    def record(self, tx: Tx, entry: JournalEntry) -> bool:
-        """Keep the request in the journal; False when the same event was recorded before."""
+    def record(self, tx: Tx, entry: JournalEntry, chat_ids: Collection[int] = ()) -> bool:
+        """Keep the request in the journal; False when the same event was recorded before.
+
+        `chat_ids`: the chats it is about; it is erased with any of them.
+        """
+
+    def is_erased(self, tx: Tx, chat_id: int, message_id: int, at: int) -> bool:
+        """Whether this message, said at this time, was erased: it must not come back."""
+
+    def is_erased_session(self, tx: Tx, chat: ChatFacts, at: int, *, begins: bool) -> bool:
+        """Whether the session was erased; its beginning or end is told again."""
 
     def joined(self, tx: Tx, chat: ChatFacts, at: int) -> int | None:
         """The bot entered the chat. Returns the session (our reference) that now needs a hand-over, or None."""
@@ -65,7 +76,7 @@ class Archive(Protocol):
     def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
         """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files.
 
-        `at`: when the portal was asked; an edit that we know from later stays.
+        `at`: when the portal was asked; an edit that we know from later stays. What was erased stays erased.
         """
 
     def handed_over(self, tx: Tx, session_ref: int, at: int) -> None: ...
@@ -124,3 +135,43 @@ class Archive(Protocol):
 
     def counts(self) -> dict[str, int]:
         """Rows by table, for status and metrics; cheap, so approximate where counting would cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows went."""
+
+    dialogs: int = 0
+    messages: int = 0
+    files: int = 0
+    journal: int = 0
+    jobs: int = 0
+    users: int = 0
+
+    def __add__(self, other: Erased) -> Erased:
+        return Erased(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+class Erasure(Protocol):
+    """Takes conversations out of an archive for good, in small transactions of its own."""
+
+    def outlived(self, before: int, limit: int) -> list[int]:
+        """Chats whose dialog is closed and whose last message was sent before this time."""
+
+    def of_client(self, user_id: int) -> list[int]:
+        """Chats in which this user is the client."""
+
+    def erase_outlived(self, chat_id: int, before: int) -> Erased:
+        """The whole dialog with all that hangs on it, unless somebody spoke in it meanwhile."""
+
+    def erase(self, chat_id: int, at: int | None = None) -> Erased:
+        """Whatever was said in the chat until `at` (None: now). What is said later is archived as usual."""
+
+    def link_journal(self, chats_of: Callable[[str, str, bytes], Collection[int]]) -> int:
+        """Note for entries of earlier releases which chats they are about, by their event, format and body.
+
+        Returns how many were looked at; 0 when none is left.
+        """
+
+    def erase_events_without_chat(self, before: int) -> int:
+        """Entries of the journal that name no chat and came before this time; how many, 0 when none is left."""

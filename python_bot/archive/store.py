@@ -7,6 +7,7 @@ depend on the order in which the pieces of a conversation arrived.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,12 +24,12 @@ from ..model import (
     SessionHistory,
     User,
 )
-from . import messages, pages, sessions
+from . import erasure, messages, pages, sessions, tombstones
 from .contract import Source
 
 _JOURNAL: Final = (
     "INSERT INTO journal (received_at, event, outcome, trace_id, fingerprint, format, body)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO NOTHING RETURNING id"
 )
 _NEW_DIALOG: Final = (
     "INSERT INTO dialogs (chat_id, dialog_id, opened_at) VALUES (?, ?, ?) ON CONFLICT (chat_id) DO NOTHING"
@@ -75,8 +76,8 @@ class SqliteArchive:
 
     # --- the journal
 
-    def record(self, tx: Tx, entry: JournalEntry) -> bool:
-        cursor = tx.sql.execute(
+    def record(self, tx: Tx, entry: JournalEntry, chat_ids: Collection[int] = ()) -> bool:
+        row = tx.sql.execute(
             _JOURNAL,
             (
                 entry.received_at,
@@ -87,8 +88,16 @@ class SqliteArchive:
                 entry.format,
                 entry.body,
             ),
-        )
-        return cursor.rowcount == 1
+        ).fetchone()
+        if row is not None:
+            erasure.link(tx, row[0], chat_ids)
+        return row is not None
+
+    def is_erased(self, tx: Tx, chat_id: int, message_id: int, at: int) -> bool:
+        return tombstones.covers_message(tx, chat_id, message_id, at)
+
+    def is_erased_session(self, tx: Tx, chat: ChatFacts, at: int, *, begins: bool) -> bool:
+        return tombstones.covers_session(tx, chat, at, begins=begins)
 
     # --- sessions and dialogs
 
@@ -246,6 +255,10 @@ class SqliteArchive:
     # --- history
 
     def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
+        remaining = tombstones.remaining(tx, history)
+        if remaining is None:
+            return
+        history = remaining
         opened_at = history.messages[0].message.sent_at if history.messages else None
         chat = ChatFacts(
             history.chat_id,
