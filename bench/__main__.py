@@ -7,6 +7,7 @@ import platform
 import sqlite3
 import sys
 
+from .figure import Skipped
 from .figures import FIGURES
 
 
@@ -21,7 +22,11 @@ def main() -> int:
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.platform()}")
     missed = 0
     for name in chosen.figures or FIGURES:
-        figure = FIGURES[name](chosen.seconds)
+        try:
+            figure = FIGURES[name](chosen.seconds)
+        except Skipped as reason:
+            print(f"\n{name}: skipped: {reason}")
+            continue
         missed += not figure.holds
         bound = "≥" if figure.more_is_better else "≤"
         verdict = "holds" if figure.holds else "MISSED"

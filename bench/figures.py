@@ -10,33 +10,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, free_port, until
 
-from . import load, servers
+from . import load, machines, servers
 from .archive_maker import make_archive
+from .figure import Figure
 
 CONNECTIONS: Final = 16
-
-
-@dataclass(frozen=True)
-class Figure:
-    """`reach`: the bound that `value` (usually ours / yardstick) is held against; `more_is_better` its direction."""
-
-    what: str
-    ours: str
-    yardstick: str
-    value: float
-    reach: float
-    more_is_better: bool
-
-    @property
-    def holds(self) -> bool:
-        return self.value >= self.reach if self.more_is_better else self.value <= self.reach
 
 
 def acknowledgements(seconds: float) -> Figure:
@@ -244,4 +228,8 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "burst": burst,
     "idle_memory": idle_memory,
     "reading": reading,
+    "first_instance": machines.first_instance,
+    "next_instance": machines.next_instance,
+    "many_memory": machines.many_memory,
+    "many_disk": machines.many_disk,
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from . import debian
-from .debian import CHECKOUT, Machine
+from .debian import Machine
 
 MISSING = debian.what_is_missing()
 
@@ -29,14 +29,7 @@ def installed() -> Iterator[Callable[[str], list[Path]]]:
 
     def layers(codename: str) -> list[Path]:
         if codename not in made:
-            below = debian.with_packages(codename)
-            with debian.Overlay(below, keep=directory / codename) as overlay:
-                debian.put_checkout(overlay.root)
-                command = ["env", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/root/wheels", f"{CHECKOUT}/setup_multi.sh"]
-                debian.run_unbooted(
-                    overlay.root, [*command, "--no-instance"], ["--private-network", "--resolv-conf=off"]
-                )
-            made[codename] = [directory / codename, *below]
+            made[codename] = debian.with_product(codename, directory / codename)
         return made[codename]
 
     yield layers

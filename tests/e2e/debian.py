@@ -27,6 +27,7 @@ PACKAGES: Final = ("ca-certificates", "nginx", "python3", "python3-venv")
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDED: Final = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
 CHECKOUT: Final = "/root/b24bot"
+WHEELS: Final = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}  # installs without a network
 
 
 def what_is_missing() -> str:
@@ -108,6 +109,16 @@ def with_packages(codename: str) -> list[Path]:
             run_unbooted(overlay.root, ["sh", "-c", script], host_network())
         layer.with_suffix(".part").rename(layer)
     return [layer, bare(codename)]
+
+
+def with_product(codename: str, layer: Path) -> list[Path]:
+    """Layers of a Debian with the product and no instance; `layer` is the new one and for the caller to remove."""
+    below = with_packages(codename)
+    with Overlay(below, keep=layer) as overlay:
+        put_checkout(overlay.root)
+        command = ["env", *(f"{name}={value}" for name, value in WHEELS.items()), f"{CHECKOUT}/setup_multi.sh"]
+        run_unbooted(overlay.root, [*command, "--no-instance"], ["--private-network", "--resolv-conf=off"])
+    return [layer, *below]
 
 
 def run_unbooted(root: Path, command: Sequence[str], options: Sequence[str], timeout: float = 600.0) -> str:
