@@ -26,6 +26,7 @@ from ..provisioning.ports import choose_port, read_ports
 from ..provisioning.spec import InstanceSpec
 from ..provisioning.transaction import Transaction, exclusive, recover
 from ..settings import Settings
+from . import firewall
 from .create_texts import TEXTS
 from .duckdns import base_url
 from .instances import check_name
@@ -77,9 +78,10 @@ def create(instance: str, /, **options: Any) -> None:
             click.echo(say["plan"].format(name=instance))
             show_plan(machine, steps)
             return
-        asks = is_new and not options["yes"] and sys.stdin.isatty()
-        if asks and not confirm(say["confirm"].format(name=instance, url=spec.shown_url), say):
+        is_asked = not options["yes"] and sys.stdin.isatty()
+        if is_new and is_asked and not confirm(say["confirm"].format(name=instance, url=spec.shown_url), say):
             raise click.Abort()
+        steps = firewall.settle(machine, steps, say, asks=is_asked)
         _take_address(layout, address, say)
         verify = _verifier(layout, spec, through_nginx=not options["no_nginx"])
         changed = Transaction(layout, machine, f"create {instance}").carry_out(steps, verify)

@@ -21,6 +21,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "plan": "The plan for {name}; nothing was changed:",
         "nothing": "{name} is as wanted already; nothing was changed.",
         "confirm": "Make the instance {name} at {url}?",
+        "ask_firewall": "The firewall UFW lets nobody reach port {port}. Open it (ufw allow {port}/tcp)?",
+        "firewall_opens": "UFW keeps port {port} closed: it will be opened (ufw allow {port}/tcp)",
+        "firewall_closed": "UFW keeps port {port} closed, and the portal out: until ufw allow {port}/tcp",
+        "firewall_refuses": "UFW has a rule that refuses port {port}; it was left alone, and keeps the portal out."
+        " See ufw status numbered, then ufw delete NUMBER",
         "done": "{name} works.",
         "handler": "Handler URL (for both paths of the local application):",
         "scopes": "Scopes to tick:",
@@ -50,6 +55,11 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "plan": "План для {name}; ничего не изменено:",
         "nothing": "{name} уже такой, как нужно; ничего не изменено.",
         "confirm": "Создать экземпляр {name} по адресу {url}?",
+        "ask_firewall": "Файрвол UFW никого не пускает на порт {port}. Открыть его (ufw allow {port}/tcp)?",
+        "firewall_opens": "UFW закрывает порт {port}: он будет открыт (ufw allow {port}/tcp)",
+        "firewall_closed": "UFW закрывает порт {port}, портал не дойдёт, пока вы не выполните ufw allow {port}/tcp",
+        "firewall_refuses": "В UFW есть правило, запрещающее порт {port}; оно не тронуто, и портал не дойдёт."
+        " Смотрите ufw status numbered, затем ufw delete НОМЕР",
         "done": "{name} работает.",
         "handler": "URL обработчика (для обоих путей локального приложения):",
         "scopes": "Отметьте права:",

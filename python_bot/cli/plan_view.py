@@ -14,6 +14,7 @@ from ..provisioning.steps import (
     Directory,
     EmptyDirectoryGone,
     File,
+    FirewallPort,
     Link,
     NginxReload,
     Process,
@@ -56,6 +57,8 @@ def _show(step: Step) -> None:
             click.echo("  systemctl daemon-reload")
         case NginxReload():
             click.echo("  test the whole nginx configuration, then reload nginx")
+        case FirewallPort(port, is_open):
+            click.echo(f"  ufw {'allow' if is_open else 'delete allow'} {port}/tcp")
         case Process(instance, running, _):
             click.echo(f"  {'start' if running else 'stop'} gunicorn of {instance}")
 

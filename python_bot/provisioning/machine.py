@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..errors import B24BotError
 from . import daemon, nginx
 from .files import copy_aside, copy_into_place, drop_if_empty, make_directory, remove, write_file, write_link
+from .firewall import Ufw
 from .paths import Layout
 from .steps import (
     Absent,
@@ -22,6 +23,7 @@ from .steps import (
     Directory,
     EmptyDirectoryGone,
     File,
+    FirewallPort,
     Link,
     NginxReload,
     Process,
@@ -37,6 +39,7 @@ class Machine:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.has_systemd = not layout.is_staging and Path("/run/systemd/system").is_dir()
+        self.firewall = Ufw(layout.firewall)
         self.has_daemons = not layout.is_staging and not self.has_systemd
 
     # --- questions
@@ -60,6 +63,10 @@ class Machine:
                 return not self.has_systemd or self._unit(name) == (running, running)
             case Process(instance, running, _):
                 return not self.has_daemons or daemon.is_running(self.layout, instance) == running
+            case FirewallPort(port, is_open):
+                return self.layout.is_staging or (
+                    self.firewall.state(port) != "closed" if is_open else not self.firewall.is_ours(port)
+                )
             case DaemonReload() | NginxReload():
                 return True  # only ever a consequence of other steps
 
@@ -142,6 +149,8 @@ class Machine:
                 run(("systemctl", "daemon-reload"))
             case NginxReload():
                 nginx.reload(self.has_systemd)
+            case FirewallPort(port, is_open):
+                self.firewall.open(port) if is_open else self.firewall.close(port)
             case Process(instance, running, _):
                 daemon.stop(self.layout, instance)
                 if running:
@@ -203,6 +212,8 @@ class Machine:
                 return {"do": "unit", "name": name, "enabled": enabled, "active": active}
             case Process(instance, _, _):
                 return {"do": "process", "instance": instance, "was": daemon.is_running(self.layout, instance)}
+            case FirewallPort(port, _):
+                return {"do": "firewall", "port": port, "was_ours": self.firewall.is_ours(port)}
             case DaemonReload():
                 return {"do": "daemon-reload"}
             case NginxReload():
@@ -241,6 +252,9 @@ class Machine:
                 self._ask("systemctl", "enable" if record["enabled"] else "disable", "--quiet", record["name"])
                 self._ask("systemctl", "stop", record["name"])
                 self._ask("systemctl", "reset-failed", record["name"])
+            case "firewall":
+                with suppress(B24BotError):
+                    (self.firewall.open if record["was_ours"] else self.firewall.close)(record["port"])
             case "process":
                 with suppress(B24BotError):
                     daemon.stop(self.layout, record["instance"])

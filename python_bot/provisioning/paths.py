@@ -100,6 +100,11 @@ class Layout:
     def cron_file(self, name: str) -> Path:
         return self._at(f"etc/cron.d/b24bot-duckdns-{name}")
 
+    @property
+    def firewall(self) -> Path:
+        """Where UFW keeps its settings: `ufw/` and `default/ufw` below."""
+        return self._at("etc")
+
     # --- nginx
 
     @property

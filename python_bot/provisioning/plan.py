@@ -25,6 +25,7 @@ from .steps import (
     Directory,
     EmptyDirectoryGone,
     File,
+    FirewallPort,
     Link,
     NginxReload,
     Process,
@@ -36,6 +37,7 @@ from .steps import (
 UNIT_TEMPLATES: Final = Path(__file__).parent.parent.parent / "systemd"
 # The portal and the authorization server are public: a private address is never one of theirs.
 RESOLVERS: Final = Path("/etc/resolv.conf")
+WEB_PORTS: Final = (80, 443)
 PRIVATE_NETWORKS: Final = "169.254.0.0/16 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fe80::/10 fc00::/7"
 
 
@@ -76,7 +78,12 @@ def create(
         *_running(layout, spec.name, spec.enabled),
         *([duckdns.running(layout, address.name)] if address else []),
     ]
-    return [*steps, *web(layout, spec)] if nginx_wanted else steps
+    return [*steps, *web(layout, spec), *web_ports(spec)] if nginx_wanted else steps
+
+
+def web_ports(spec: InstanceSpec) -> list[FirewallPort]:
+    """What the portal must reach; HTTP stays open beside HTTPS."""
+    return [FirewallPort(port) for port in WEB_PORTS if port == 80 or spec.scheme == "https"]
 
 
 def web(layout: Layout, spec: InstanceSpec) -> list[Step]:
@@ -152,6 +159,7 @@ def purge(layout: Layout, spec: InstanceSpec, ports: dict[str, int], others: lis
         steps += [
             Absent(layout.nginx / "b24bots.d/proxy.conf"),
             Absent(layout.nginx_common),
+            *(FirewallPort(port, is_open=False) for port in WEB_PORTS),
         ]
     steps += [
         NginxReload(),

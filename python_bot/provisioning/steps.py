@@ -84,6 +84,15 @@ class NginxReload:
 
 
 @dataclass(frozen=True, slots=True)
+class FirewallPort:
+    """UFW lets everybody reach this TCP port, unless a rule of somebody forbids it; or the rule that we once made for
+    it is gone."""
+
+    port: int
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """Where systemd is not PID 1: gunicorn of an instance runs as a daemon with a pid file, or not."""
 
@@ -102,5 +111,6 @@ Step = (
     | UnitState
     | DaemonReload
     | NginxReload
+    | FirewallPort
     | Process
 )

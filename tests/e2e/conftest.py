@@ -54,9 +54,15 @@ def boot(installed: Callable[[str], list[Path]]) -> Iterator[Callable[..., Machi
     running: list[Machine] = []
 
     def booted(
-        codename: str = "bookworm", options: Sequence[str] = (), packages: bool = True, systemd: bool = True
+        codename: str = "bookworm",
+        options: Sequence[str] = (),
+        packages: bool = True,
+        systemd: bool = True,
+        ufw: bool = False,
     ) -> Machine:
         layers = installed(codename) if packages else [debian.bare(codename)]
+        if ufw:
+            layers = [layers[0], debian.with_ufw(codename), *layers[1:]]
         running.append(Machine(layers, options=options, systemd=systemd).__enter__())
         return _ready(running[-1])
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from tests.support.terminal import Terminal
+
 ROOT: Final = Path(__file__).parents[2]
 CACHE: Final = Path(os.environ.get("B24BOT_DEBIAN_CACHE", "/var/tmp/b24bot-debian"))
 PACKAGES: Final = ("ca-certificates", "nginx", "python3", "python3-venv")
@@ -119,6 +121,21 @@ def with_product(codename: str, layer: Path) -> list[Path]:
         command = ["env", *(f"{name}={value}" for name, value in WHEELS.items()), f"{CHECKOUT}/setup_multi.sh"]
         run_unbooted(overlay.root, [*command, "--no-instance"], ["--private-network", "--resolv-conf=off"])
     return [layer, *below]
+
+
+def with_ufw(codename: str) -> Path:
+    """A layer for above `with_packages`: Debian's usual firewall, not switched on."""
+    below = with_packages(codename)
+    layer = CACHE / f"{below[0].name}.ufw"
+    if not layer.is_dir():
+        with Overlay(below, keep=layer.with_suffix(".part")) as overlay:
+            script = (
+                "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get -q update; "
+                "apt-get -q install -y --no-install-recommends ufw; apt-get clean; rm -rf /var/lib/apt/lists/*"
+            )
+            run_unbooted(overlay.root, ["sh", "-c", script], host_network())
+        layer.with_suffix(".part").rename(layer)
+    return layer
 
 
 def run_unbooted(root: Path, command: Sequence[str], options: Sequence[str], timeout: float = 600.0) -> str:
@@ -297,15 +314,21 @@ class Machine(Overlay):
 
     def start(self, *command: str, cwd: str = "/root", env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """The command in the background."""
-        settings = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", **(env or {})}
-        assignments = [f"{name}={value}" for name, value in settings.items()]
-        enter = ["nsenter", "-t", str(self.leader), "-a", "env", "-i", f"--chdir={cwd}", *assignments]
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            [*enter, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace"
+            self._entered(command, cwd, env), stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace"
         )
         self._started.append(process)
         return process
+
+    def terminal(self, *command: str, cwd: str = "/root", env: Mapping[str, str] | None = None) -> Terminal:
+        """The command on a terminal of its own, as a person sits at it."""
+        return Terminal(self._entered(command, cwd, env))
+
+    def _entered(self, command: Sequence[str], cwd: str, env: Mapping[str, str] | None) -> list[str]:
+        settings = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "TERM": "dumb", **(env or {})}
+        assignments = [f"{name}={value}" for name, value in settings.items()]
+        return ["nsenter", "-t", str(self.leader), "-a", "env", "-i", f"--chdir={cwd}", *assignments, *command]
 
     # --- files and states
 
