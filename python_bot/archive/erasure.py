@@ -58,6 +58,8 @@ HARMLESS: Final = {
     "connector_lines": "which of our connectors serves which line",
     "erased_chats": "numbers that keep erased conversations from coming back",
     "erased_sessions": "the same for sessions",
+    "imports": "fingerprints of archives that were taken over",
+    "imported_messages": "numbers of messages that were taken over: they do not come again",
     "sqlite_sequence": "how many sessions and jobs there were",
 }
 

@@ -21,8 +21,10 @@ def _bool(condition: str) -> str:
     return f"json(CASE WHEN {condition} THEN 'true' ELSE 'false' END)"
 
 
-# Every session was compared with the portal's history, the latest one after its last message.
+# Every session was compared with the portal's history, the latest one after its last message; what was imported
+# and not found there was compared with nothing.
 _COMPLETE: Final = """d.reconciled_to >= d.last_message_id
+    AND NOT EXISTS (SELECT 1 FROM messages i WHERE i.chat_id = d.chat_id AND i.message_id < 0)
     AND NOT EXISTS (SELECT 1 FROM sessions r WHERE r.chat_id = d.chat_id AND r.reconciled_at IS NULL)"""
 
 _DIALOG: Final = f"""json_object(

@@ -24,7 +24,7 @@ from ..model import (
     SessionHistory,
     User,
 )
-from . import erasure, messages, pages, sessions, tombstones
+from . import erasure, imports, messages, pages, sessions, tombstones
 from .contract import Source
 
 _JOURNAL: Final = (
@@ -49,12 +49,13 @@ _FACTS: Final = (
     " message_count = message_count + :added, last_message_id = MAX(last_message_id, :message_id)"
     " WHERE chat_id = :chat_id"
 )
-# What a dialog shows of its sessions is always that of the one that began last.
+# What a dialog shows of its sessions is always that of the one that began last. What was imported began before.
 _HEAD: Final = (
     "UPDATE dialogs SET (session_ref, status, handed_over_at) ="
     " (SELECT id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END, handed_over_at FROM sessions"
     "  WHERE chat_id = ?1 ORDER BY opened_at DESC, id DESC LIMIT 1),"
-    " opened_at = (SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1) WHERE chat_id = ?1"
+    " opened_at = MIN((SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1), COALESCE((SELECT sent_at FROM messages"
+    "  WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) WHERE chat_id = ?1"
 )
 _LATER_WORD: Final = (
     "SELECT 1 FROM messages WHERE chat_id = ? AND session_ref = ? AND sent_at > ?"
@@ -285,6 +286,7 @@ class SqliteArchive:
             (history.chat_id,),
         )
         tx.sql.execute("UPDATE sessions SET reconciled_at = ? WHERE id = ?", (at, session.id))
+        imports.absorb(tx, history.chat_id, [item.message.message_id for item in history.messages])
         self._head(tx, history.chat_id)
 
     # --- our connectors, and facts

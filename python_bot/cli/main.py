@@ -16,6 +16,7 @@ from .config import config
 from .create import create
 from .demo import demo
 from .duckdns import duckdns
+from .import_former import import_former
 from .info import info, url
 from .lines import lines
 from .logs import logs
@@ -38,6 +39,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "create": create,
     "disable": operate.disable,
     "enable": operate.enable,
+    "import": import_former,
     "info": info,
     "lines": lines,
     "logs": logs,
