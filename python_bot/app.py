@@ -25,6 +25,7 @@ from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
 from .metrics import Labels, Metrics
+from .model import time_text
 from .outbox import SqliteOutbox
 from .settings import Settings
 from .web import errors, hooks, monitoring
@@ -164,8 +165,8 @@ class Instance:
             "authorization_problem": authorization_problem(stored),
             "portal": self.archive.fact("portal"),
             "inbound_test": self.archive.fact("inbound"),
-            "last_event_at": _iso(last) if last else None,
-            "started_at": _iso(self.started_at),
+            "last_event_at": time_text(last) if last else None,
+            "started_at": time_text(self.started_at),
             "archive": self.archive.counts(),
             "outbox": {"waiting": depth.waiting, "buried": depth.buried},
         }
@@ -268,7 +269,3 @@ def authorization_problem(stored: Installation | None) -> str | None:
         return None
     why = "not installed yet" if stored is None else stored.dead or "the application was uninstalled in the portal"
     return f"{why}: {REAUTHORIZE} to authorize it"
-
-
-def _iso(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -6,6 +6,7 @@ inside it (`session_id`); a client who returns later opens a new session in the 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -197,3 +198,8 @@ class Lines:
 
     all: bool = False
     ids: tuple[int, ...] = ()
+
+
+def time_text(seconds: float) -> str:
+    """Unix seconds -> `2026-07-29T11:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -83,26 +83,21 @@ def message_add(data: Node, ts: int) -> list[Event]:
 
 
 def message_update(data: Node, ts: int) -> list[Event]:
-    params = data.node("PARAMS")
-    if _is_private(params):
-        return [Noted()]
-    chat = _chat(params, data)
-    text = params.text("MESSAGE_ORIGINAL", "MESSAGE")
-    author = _author(params, data, chat)
-    message_id = params.id("MESSAGE_ID", "ID")
-    if params.node("PARAMS").yes("IS_DELETED"):
-        return [MessageDeleted(chat, message_id, author, text, plain(text), ts)]
-    return [MessageEdited(chat, message_id, author, text, plain(text), ts)]
+    return _message_change(data, ts, deleted=data.node("PARAMS").node("PARAMS").yes("IS_DELETED"))
 
 
 def message_delete(data: Node, ts: int) -> list[Event]:
+    return _message_change(data, ts, deleted=True)
+
+
+def _message_change(data: Node, ts: int, *, deleted: bool) -> list[Event]:
     params = data.node("PARAMS")
     if _is_private(params):
         return [Noted()]
     chat = _chat(params, data)
     text = params.text("MESSAGE_ORIGINAL", "MESSAGE")
-    author = _author(params, data, chat)
-    return [MessageDeleted(chat, params.id("MESSAGE_ID", "ID"), author, text, plain(text), ts)]
+    change = MessageDeleted if deleted else MessageEdited
+    return [change(chat, params.id("MESSAGE_ID", "ID"), _author(params, data, chat), text, plain(text), ts)]
 
 
 def bot_delete(data: Node, ts: int) -> list[Event]:

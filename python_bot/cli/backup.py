@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -30,11 +29,12 @@ from ..provisioning.spec import InstanceSpec
 from ..settings import INSTANCE_NAME
 from .env_change import check
 from .instances import check_name, need_root
+from .output import echo_json, json_option
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def backup(instance: str, file: Path, as_json: bool) -> None:
     """Write everything of the instance to one file, while it runs: archive, files, settings, tokens.
@@ -53,7 +53,7 @@ def backup(instance: str, file: Path, as_json: bool) -> None:
         file /= f"b24bot-{instance}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.gz"
     size = archive.write(layout, spec, file, __version__)
     if as_json:
-        click.echo(json.dumps({"instance": instance, "file": str(file), "bytes": size}, ensure_ascii=False))
+        echo_json({"instance": instance, "file": str(file), "bytes": size})
     else:
         click.echo(f"{file} ({size / 1024 / 1024:.1f} MiB). It holds secrets: keep it where only you can read it.")
 

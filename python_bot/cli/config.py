@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from typing import Final
 
@@ -14,6 +13,7 @@ from ..provisioning import inventory
 from ..settings import VARIABLES
 from .env_change import Env, change_settings, is_secret
 from .instances import environment
+from .output import echo_json, json_option
 
 MASK: Final = "***"
 # What is the instance's identity, and how it is changed instead.
@@ -40,7 +40,7 @@ def config() -> None:
 @config.command()
 @click.argument("name", required=False)
 @click.option("--reveal", is_flag=True, help="Show secrets too.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def get(instance: str, name: str | None, reveal: bool, as_json: bool) -> None:
     """Show all settings, or one. Secrets are masked unless asked for.
@@ -53,13 +53,18 @@ def get(instance: str, name: str | None, reveal: bool, as_json: bool) -> None:
     env = environment(instance)
     shown = {key: value if reveal or not is_secret(key) else MASK for key, value in env.items()}
     if name is None:
-        lines = [f"{key}={value}" for key, value in shown.items()]
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=1) if as_json else "\n".join(lines))
+        if as_json:
+            echo_json(shown)
+        else:
+            click.echo("\n".join(f"{key}={value}" for key, value in shown.items()))
         return
     _known(name, env)
     if name not in env:
         raise B24BotError(f"{name} is not set: its default applies", next_step=f"it means: {VARIABLES[name]}")
-    click.echo(json.dumps({name: shown[name]}, ensure_ascii=False) if as_json else shown[name])
+    if as_json:
+        echo_json({name: shown[name]})
+    else:
+        click.echo(shown[name])
 
 
 @config.command(name="set")

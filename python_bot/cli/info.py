@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from ..provisioning import inventory, releases
 from ..provisioning.paths import Layout
 from ..provisioning.spec import InstanceSpec
 from .instances import environment
+from .output import echo_facts, echo_json, json_option
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def url(instance: str, as_json: bool) -> None:
     """Print the handler URL as the portal must know it; for a name in another script also as people read it.
@@ -30,7 +30,7 @@ def url(instance: str, as_json: bool) -> None:
     else:
         punycode = shown = environment(instance).get("B24BOT_PUBLIC_URL", "")
     if as_json:
-        click.echo(json.dumps({"url": punycode, "unicode": shown}, ensure_ascii=False))
+        echo_json({"url": punycode, "unicode": shown})
         return
     click.echo(punycode)
     if shown != punycode:
@@ -38,7 +38,7 @@ def url(instance: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def info(instance: str, as_json: bool) -> None:
     """Show the paths, the user, the units, the release and the sizes of the instance. No secrets.
@@ -48,15 +48,9 @@ def info(instance: str, as_json: bool) -> None:
     layout = inventory.layout()
     found = facts(layout, inventory.spec(layout, instance))
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
-        return
-    for name, value in found.items():
-        if isinstance(value, dict):
-            click.echo(f"{name}:")
-            for key, inner in value.items():
-                click.echo(f"  {key:<16} {_size(inner) if name == 'bytes' else inner}")
-        else:
-            click.echo(f"{name:<18} {value if value is not None else '-'}")
+        echo_json(found)
+    else:
+        echo_facts({**found, "bytes": {name: _size(count) for name, count in found["bytes"].items()}})
 
 
 def facts(layout: Layout, spec: InstanceSpec) -> dict[str, Any]:

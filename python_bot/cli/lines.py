@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from ..provisioning.paths import Layout
 from ..provisioning.spec import InstanceSpec
 from ..settings import Settings
 from .env_change import Env, change_settings
+from .output import echo_json, json_option
 
 Answer = TypeVar("Answer")
 TRIES: Final = 5  # when the portal says "too many requests"
@@ -45,7 +45,7 @@ def lines(context: click.Context) -> None:
 
 
 @lines.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def list_lines(instance: str, as_json: bool = False) -> None:
     """Show the lines as the portal says now, or, when it cannot be asked, as the instance last saw them.
@@ -64,7 +64,7 @@ def list_lines(instance: str, as_json: bool = False) -> None:
     if as_json:
         rows = {str(line_id): line for line_id, line in found.items()}
         value = {"setting": setting, "bot_id": known.bot_id or None, "lines": rows, "problem": problem or None}
-        click.echo(json.dumps(value, ensure_ascii=False, indent=1))
+        echo_json(value)
         return
     click.echo(f"B24BOT_LINES={setting}")
     if problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import urllib.error
 import urllib.request
 from dataclasses import asdict, replace
@@ -21,6 +20,7 @@ from ..provisioning.steps import Step
 from ..provisioning.transaction import Transaction, exclusive
 from ..provisioning.transaction import recover as undo_interrupted
 from .instances import need_root
+from .output import echo_facts, echo_json, json_option
 from .plan_view import show_plan
 
 EXIT_NOT_RUNNING = 3
@@ -178,7 +178,7 @@ def state_of(layout: Layout, spec: InstanceSpec) -> dict[str, Any]:
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def status(instance: str, as_json: bool) -> None:
     """Show whether the instance runs, what it is attached to, and what is wrong. Exit code 3 when it does not run.
@@ -188,7 +188,7 @@ def status(instance: str, as_json: bool) -> None:
     layout = inventory.layout()
     found = state_of(layout, inventory.spec(layout, instance))
     if as_json:
-        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        echo_json(found)
     else:
         _show_status(found)
     if found["state"] != "running":
@@ -197,33 +197,31 @@ def status(instance: str, as_json: bool) -> None:
 
 def _show_status(found: dict[str, Any]) -> None:
     click.secho(f"{found['instance']}: {found['state']}", fg="green" if found["state"] == "running" else "red")
-    click.echo(f"  handler     {found['url']}")
-    last = found["duckdns"]
-    if last:
-        when = datetime.fromtimestamp(last["at"]).strftime("%H:%M")
-        good = f"leads to {last['address'] or 'this server'}"
-        click.secho(f"  DuckDNS     {when}: {last['problem'] or good}", fg="yellow" if last["problem"] else None)
-    inner = found["status"]
-    if not inner:
-        return
-    click.echo(f"  switch      {'enabled' if inner['enabled'] else 'disabled: no call leaves'}")
-    problem = inner["authorization_problem"]
-    click.echo(f"  portal      {'installed' if inner['installed'] else problem}")
-    portal = inner["portal"] or {}
-    if portal.get("bot_id"):
-        lines = ", ".join(f"{key} {line['name']}: {line['state']}" for key, line in portal["lines"].items())
-        click.echo(f"  bot         {portal['bot_id']} ({portal['bot_code']})\n  lines       {lines or 'none'}")
-    for text in portal.get("problems", []):
-        click.secho(f"  problem     {text}", fg="yellow")
-    click.echo(f"  last event  {inner['last_event_at'] or 'none since the start'}")
-    archive = inner["archive"]
-    click.echo(f"  archive     {archive['dialogs']} dialogs, {archive['messages']} messages")
-    waiting, buried = sum(inner["outbox"]["waiting"].values()), sum(inner["outbox"]["buried"].values())
-    click.echo(f"  outbox      {waiting} waiting, {buried} given up")
+    facts: dict[str, object] = {"handler": found["url"]}
+    if last := found["duckdns"]:
+        text = f"leads to {last['address'] or 'this server'}" if not last["problem"] else _warning(last["problem"])
+        facts["DuckDNS"] = f"{datetime.fromtimestamp(last['at']).strftime('%H:%M')}: {text}"
+    if inner := found["status"]:
+        facts["switch"] = "enabled" if inner["enabled"] else "disabled: no call leaves"
+        facts["portal"] = "installed" if inner["installed"] else inner["authorization_problem"]
+        portal = inner["portal"] or {}
+        if portal.get("bot_id"):
+            lines = ", ".join(f"{key} {line['name']}: {line['state']}" for key, line in portal["lines"].items())
+            facts |= {"bot": f"{portal['bot_id']} ({portal['bot_code']})", "lines": lines or "none"}
+        facts["problem"] = [_warning(text) for text in portal.get("problems", [])]
+        facts["last event"] = inner["last_event_at"] or "none since the start"
+        facts["archive"] = f"{inner['archive']['dialogs']} dialogs, {inner['archive']['messages']} messages"
+        waiting, buried = (sum(inner["outbox"][which].values()) for which in ("waiting", "buried"))
+        facts["outbox"] = f"{waiting} waiting, {buried} given up"
+    echo_facts(facts, indent="  ")
+
+
+def _warning(text: str) -> str:
+    return click.style(text, fg="yellow")
 
 
 @click.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 def list_instances(as_json: bool) -> None:
     """Show the instances of this server.
 
@@ -232,7 +230,7 @@ def list_instances(as_json: bool) -> None:
     layout = inventory.layout()
     rows = [state_of(layout, inventory.spec(layout, name)) for name in inventory.names(layout)]
     if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        echo_json(rows)
         return
     for row in rows:
         click.echo(f"{row['instance']:<24} {row['state']:<12} {row['port']:<6} {row['url']}")

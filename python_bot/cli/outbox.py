@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from ..model import Job
+from ..model import Job, time_text
 from ..outbox import SqliteOutbox
 from .instances import open_storage
+from .output import echo_json, json_option
 
 
 @click.command()
 @click.option("--revive", "revive_ids", type=int, multiple=True, metavar="ID", help="Try this buried job again.")
 @click.option("--revive-all", is_flag=True, help="Try every buried job again.")
 @click.option("--limit", default=50, show_default=True, help="How many of each to show.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def outbox(instance: str, revive_ids: tuple[int, ...], revive_all: bool, limit: int, as_json: bool) -> None:
     """Show jobs that wait and jobs that were given up; revive the latter.
@@ -35,7 +35,10 @@ def outbox(instance: str, revive_ids: tuple[int, ...], revive_all: bool, limit: 
         if revive_all or revive_ids:
             chosen = None if revive_all else revive_ids
             count = storage.write(lambda tx: jobs.revive(tx, chosen, time.time()))
-            click.echo(json.dumps({"revived": count}) if as_json else f"Revived: {count}")
+            if as_json:
+                echo_json({"revived": count})
+            else:
+                click.echo(f"Revived: {count}")
             return
         waiting, buried = jobs.waiting(limit), jobs.buried(limit)
     finally:
@@ -43,16 +46,17 @@ def outbox(instance: str, revive_ids: tuple[int, ...], revive_all: bool, limit: 
     if as_json:
         rows = {
             "waiting": [_row(job) for job in waiting],
-            "buried": [{**_row(b.job), "buried_at": _time(b.buried_at)} for b in buried],
+            "buried": [{**_row(b.job), "buried_at": time_text(b.buried_at)} for b in buried],
         }
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        echo_json(rows)
         return
     click.echo(f"Waiting: {len(waiting)}")
     for job in waiting:
-        click.echo(f"  {_line(job)}  due {_time(job.due_at)}" + (f"  last: {job.last_error}" if job.last_error else ""))
+        last = f"  last: {job.last_error}" if job.last_error else ""
+        click.echo(f"  {_line(job)}  due {time_text(job.due_at)}{last}")
     click.echo(f"Given up: {len(buried)}")
     for dead in buried:
-        click.echo(f"  {_line(dead.job)}  {_time(dead.buried_at)}  {dead.job.last_error}")
+        click.echo(f"  {_line(dead.job)}  {time_text(dead.buried_at)}  {dead.job.last_error}")
     if buried:
         click.echo(f"Next step: mend the cause, then botctl {instance} outbox --revive-all")
 
@@ -62,8 +66,4 @@ def _line(job: Job) -> str:
 
 
 def _row(job: Job) -> dict[str, Any]:
-    return {**asdict(job), "created_at": _time(job.created_at), "due_at": _time(job.due_at)}
-
-
-def _time(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    return {**asdict(job), "created_at": time_text(job.created_at), "due_at": time_text(job.due_at)}

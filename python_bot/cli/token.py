@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import time
@@ -12,6 +11,7 @@ from typing import Final
 import click
 
 from ..errors import B24BotError
+from ..model import time_text
 from ..provisioning import inventory
 from ..provisioning.spec import InstanceSpec
 from ..provisioning.steps import File, Step
@@ -19,6 +19,7 @@ from ..web.api_tokens import FILE_NAME, ApiToken, hash_of, new_token, read_token
 from .env_change import Env, change_settings
 from .instances import environment, home
 from .operate import change
+from .output import echo_json, json_option
 
 NAME: Final = re.compile(r"[\w][\w.@-]{0,63}")
 
@@ -36,7 +37,7 @@ def token() -> None:
 
 
 @token.command()
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def show(instance: str, as_json: bool) -> None:
     """Print API_SECRET_TOKEN, which opens everything.
@@ -46,7 +47,10 @@ def show(instance: str, as_json: bool) -> None:
     found = environment(instance).get("API_SECRET_TOKEN", "")
     if not found:
         raise B24BotError(f"{instance} has no API_SECRET_TOKEN", next_step=f"botctl {instance} token rotate")
-    click.echo(json.dumps({"api_secret_token": found}) if as_json else found)
+    if as_json:
+        echo_json({"api_secret_token": found})
+    else:
+        click.echo(found)
 
 
 @token.command()
@@ -70,7 +74,7 @@ def rotate(instance: str) -> None:
 @token.command()
 @click.argument("name")
 @click.option("--read/--admin", "reads_only", default=True, help="It opens only what reads (default), or everything.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def add(instance: str, name: str, reads_only: bool, as_json: bool) -> None:
     """Make a further token; it is shown this once, and stored only as a hash. The instance knows it at once.
@@ -83,7 +87,7 @@ def add(instance: str, name: str, reads_only: bool, as_json: bool) -> None:
     if not NAME.fullmatch(name):
         raise click.UsageError(f"{name!r}: a name has up to 64 letters, digits, '.', '-', '_' or '@'")
     secret = new_token()
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    now = time_text(time.time())
     made = ApiToken(name, "read" if reads_only else "admin", now, hash_of(secret))
 
     def with_it(found: list[ApiToken]) -> list[ApiToken]:
@@ -93,14 +97,14 @@ def add(instance: str, name: str, reads_only: bool, as_json: bool) -> None:
 
     _change_tokens(instance, with_it)
     if as_json:
-        click.echo(json.dumps({"name": name, "scope": made.scope, "created_at": now, "token": secret}))
+        echo_json({"name": name, "scope": made.scope, "created_at": now, "token": secret})
         return
     click.echo(f"Token {name} ({made.scope}); it is shown only now:", err=True)
     click.echo(secret)
 
 
 @token.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@json_option
 @click.pass_obj
 def list_tokens(instance: str, as_json: bool) -> None:
     """List the further tokens; their values are not stored.
@@ -110,7 +114,7 @@ def list_tokens(instance: str, as_json: bool) -> None:
     found = read_tokens(home(instance) / FILE_NAME)
     if as_json:
         rows = [{"name": row.name, "scope": row.scope, "created_at": row.created_at} for row in found]
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        echo_json(rows)
         return
     for row in found:
         click.echo(f"{row.name:<32} {row.scope:<6} {row.created_at}")

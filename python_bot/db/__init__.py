@@ -7,5 +7,6 @@ from .copies import Frozen, Inspection, inspect
 from .schema import migrate
 from .storage import Storage
 from .tx import Tx
+from .writer import name_aside
 
-__all__ = ["Frozen", "Inspection", "Storage", "Tx", "inspect", "migrate"]
+__all__ = ["Frozen", "Inspection", "Storage", "Tx", "inspect", "migrate", "name_aside"]

@@ -80,7 +80,7 @@ class Writer:
         if is_blocked:
             raise StorageBusy("the archive is being read; nothing was changed", next_step="try again in a moment")
         self.close()
-        copy = self.path.with_name(f"dialogs-{_stamp()}.db")
+        copy = self.path.with_name(name_aside())
         # The WAL is empty now; it moves along because readers may still hold it.
         for suffix in ("-wal", "-shm", ""):
             with suppress(FileNotFoundError):
@@ -150,6 +150,11 @@ class Writer:
             self.path.name,
             stamp,
         )
+
+
+def name_aside() -> str:
+    """For an archive that gives its place to another and stays beside it."""
+    return f"dialogs-{_stamp()}.db"
 
 
 def _stamp() -> str:

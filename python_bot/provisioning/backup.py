@@ -30,6 +30,7 @@ from typing import IO, Any, Final
 
 from ..db import Frozen
 from ..errors import B24BotError
+from ..model import time_text
 from .files import fsync_directory
 from .owner import acting_as_owner
 from .paths import Layout
@@ -144,7 +145,7 @@ def _copy_database(home: Path, name: str, copy: Path) -> None:
 
 def _write_archive(file: IO[bytes], home: Path, spec: InstanceSpec, copies: dict[str, Path], made_by: str) -> None:
     listing = _Listing()
-    header = {"format": FORMAT, "instance": spec.name, "made_at": _now(), "made_by": made_by}
+    header = {"format": FORMAT, "instance": spec.name, "made_at": time_text(time.time()), "made_by": made_by}
     with (
         gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
@@ -338,7 +339,3 @@ def _words(error: BaseException) -> str:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1) + "\n").encode()
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

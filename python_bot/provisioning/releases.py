@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ..db import Frozen, inspect
+from ..db import Frozen, inspect, name_aside
 from ..errors import B24BotError
 from . import plan
 from .files import fsync_directory
@@ -169,7 +169,7 @@ def put_database_back(layout: Layout, instance: str) -> str:
     copy = kept(layout, instance) / DATABASE
     if not copy.is_file():
         raise B24BotError(f"{copy} is missing", next_step=f"botctl {instance} restore FILE --replace")
-    name = f"dialogs-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(2).hex()}.db"
+    name = name_aside()
     with acting_as_owner(home):
         _rename_database(home / DATABASE, home / name)
         copy.rename(home / DATABASE)
