@@ -13,12 +13,16 @@ import pytest
 from python_bot.cli.upgrade import switch
 from python_bot.db import Storage
 from python_bot.errors import B24BotError
+from python_bot.migrations import STEPS
 from python_bot.provisioning.paths import Layout
 from python_bot.provisioning.spec import InstanceSpec
 from tests.cli.tools import botctl, create, ok, shown, spec_of, tree
 
+TODAY = len(STEPS)  # the schema of this release, and of the one that comes after it
+LATER = TODAY + 1
 
-def make_release(root: Path, version: str, schema: int = 1) -> None:
+
+def make_release(root: Path, version: str, schema: int = TODAY) -> None:
     release = Layout(root).release(version)
     (release / ".venv/bin").mkdir(parents=True)
     (release / ".venv/bin/python").touch()
@@ -26,7 +30,7 @@ def make_release(root: Path, version: str, schema: int = 1) -> None:
     (release / "python_bot/app.py").touch()
     (release / "python_bot/__init__.py").write_text(f'__version__ = "{version}"\n')
     for step in range(1, schema + 1):
-        (release / f"python_bot/migrations/000{step}_x.sql").touch()
+        (release / f"python_bot/migrations/{step:04}_x.sql").touch()
 
 
 def be_default(root: Path, version: str) -> None:
@@ -55,7 +59,7 @@ def be_migrated(root: Path, name: str = "shop-1") -> None:
     """As a newer release leaves the archive."""
     with contextlib.closing(sqlite3.connect(home(root, name) / "dialogs.db")) as db:
         db.execute("CREATE TABLE later (said TEXT)")
-        db.execute("PRAGMA user_version=2")
+        db.execute(f"PRAGMA user_version={LATER}")
         db.commit()
 
 
@@ -66,7 +70,7 @@ def root(tmp_path: Path) -> Path:
     make_archive(tmp_path)
     make_release(tmp_path, "0.1.0")
     make_release(tmp_path, "0.9.0")
-    make_release(tmp_path, "0.10.0", schema=2)
+    make_release(tmp_path, "0.10.0", schema=LATER)
     be_default(tmp_path, "0.10.0")
     (Layout(tmp_path).releases / "0.11.0/python_bot").mkdir(parents=True)  # not whole
     return tmp_path
@@ -88,7 +92,7 @@ def test_an_upgrade_goes_to_the_default_release_and_back(root: Path) -> None:
     assert "WorkingDirectory=/opt/b24bot/releases/0.10.0\n" in unit_of(root)
     assert spec_of(root).release == "0.10.0"
     assert (home(root) / "DISABLED").exists(), "the switch is a person's, and stays"
-    assert schema_of(home(root) / "upgrade/dialogs.db") == 1
+    assert schema_of(home(root) / "upgrade/dialogs.db") == TODAY
     assert (home(root) / "upgrade/dialogs.db").stat().st_mode & 0o777 == 0o600
     assert shown(root, "shop-1", "info")["former_release"] == "0.1.0"
     assert "has release 0.10.0 already" in ok(root, "shop-1", "upgrade")
@@ -131,8 +135,8 @@ def test_an_archive_that_the_failed_release_migrated_is_put_back_and_nothing_is_
 
     with pytest.raises(B24BotError):
         _switch(root, ["shop-1"], "0.10.0", ill)
-    assert schema_of(home(root) / "dialogs.db") == 1
-    newer = [path for path in home(root).glob("dialogs-*.db") if schema_of(path) == 2]
+    assert schema_of(home(root) / "dialogs.db") == TODAY
+    newer = [path for path in home(root).glob("dialogs-*.db") if schema_of(path) == LATER]
     assert len(newer) == 1, "what came during the attempt stays"
 
 
@@ -142,13 +146,13 @@ def test_back_to_a_release_that_cannot_open_the_archive_only_with_the_former_arc
     before = tree(root)
     done = botctl(root, "shop-1", "rollback")
     assert done.returncode == 1
-    assert "schema 2" in done.stderr
+    assert f"schema {LATER}" in done.stderr
     assert "rollback --database" in done.stderr
     assert tree(root) == before
     ok(root, "shop-1", "rollback", "--database")
     assert spec_of(root).release == "0.1.0"
-    assert schema_of(home(root) / "dialogs.db") == 1
-    assert [schema_of(path) for path in home(root).glob("dialogs-*.db")] == [2]
+    assert schema_of(home(root) / "dialogs.db") == TODAY
+    assert [schema_of(path) for path in home(root).glob("dialogs-*.db")] == [LATER]
 
 
 def test_a_rollback_with_the_former_archive_that_fails_brings_the_present_one_again(root: Path) -> None:
@@ -156,14 +160,14 @@ def test_a_rollback_with_the_former_archive_that_fails_brings_the_present_one_ag
     be_migrated(root)
 
     def ill(layout: Layout, specs: Sequence[InstanceSpec], version: str) -> None:
-        assert schema_of(home(root) / "dialogs.db") == 1
+        assert schema_of(home(root) / "dialogs.db") == TODAY
         raise B24BotError("no answer")
 
     with pytest.raises(B24BotError):
         _switch(root, ["shop-1"], "0.1.0", ill, database=True)
     assert spec_of(root).release == "0.10.0"
-    assert schema_of(home(root) / "dialogs.db") == 2
-    assert schema_of(home(root) / "upgrade/dialogs.db") == 1
+    assert schema_of(home(root) / "dialogs.db") == LATER
+    assert schema_of(home(root) / "upgrade/dialogs.db") == TODAY
     assert not list(home(root).glob("dialogs-*.db"))
 
 
