@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..errors import B24BotError
-from ..provisioning import duckdns, health, inventory, plan
+from ..provisioning import duckdns, health, inventory, rendering
 from ..provisioning.domain import Domain, read_domain
 from ..provisioning.envfile import read_env_file
 from ..provisioning.inventory import NoSuchInstance
@@ -73,7 +73,7 @@ def create(instance: str, /, **options: Any) -> None:
         spec, address, is_new = _wanted(layout, instance, options, say)
         ports = read_ports(layout.ports_map)
         check_name(layout, spec)
-        steps = plan.create(layout, spec, ports, nginx_wanted=not options["no_nginx"], address=address)
+        steps = rendering.create(layout, spec, ports, nginx_wanted=not options["no_nginx"], address=address)
         if options["plan_only"]:
             click.echo(say["plan"].format(name=instance))
             show_plan(machine, steps)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import B24BotError, SettingsError
-from ..provisioning import inventory, plan
+from ..provisioning import inventory, rendering
 from ..provisioning.machine import Machine
 from ..provisioning.paths import Layout
 from ..provisioning.ports import read_ports
@@ -53,7 +53,7 @@ def _steps(layout: Layout, spec: InstanceSpec, *, restart: bool) -> list[Step]:
     files = {layout.env_file(spec.name), layout.units / layout.service(spec.name)}
     return [
         step
-        for step in plan.create(layout, spec, read_ports(layout.ports_map), nginx_wanted=False)
+        for step in rendering.create(layout, spec, read_ports(layout.ports_map), nginx_wanted=False)
         if (isinstance(step, File) and step.path in files)
         or isinstance(step, DaemonReload)
         or (restart and isinstance(step, UnitState | Process))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..errors import B24BotError
-from ..provisioning import daemon, duckdns, health, inventory, plan
+from ..provisioning import daemon, duckdns, health, inventory, plan, rendering
 from ..provisioning.machine import Machine
 from ..provisioning.paths import Layout
 from ..provisioning.ports import read_ports
@@ -46,7 +46,10 @@ def _switch(instance: str, on: bool) -> None:
         layout,
         instance,
         "switch on" if on else "switch off",
-        lambda spec: plan.switch(layout, replace(spec, enabled=on), running=on),
+        lambda spec: [
+            *(rendering.refreshed(layout, spec, read_ports(layout.ports_map)) if on else []),
+            *plan.switch(layout, replace(spec, enabled=on), running=on),
+        ],
         verify=on,
     )
     click.echo(f"{instance} is {'on' if on else 'off'}.")
@@ -77,15 +80,20 @@ def off(instance: str) -> None:
 def restart(instance: str) -> None:
     """Restart the instance; the socket stays, so that no connection is refused meanwhile.
 
+    Its unit learns the server's present name servers, and the present address of a portal in the local network.
+
     Example: botctl shop-1 restart
     """
     layout = inventory.layout()
     need_root(layout)
-    spec = inventory.spec(layout, instance)
-    if not spec.enabled:
-        raise B24BotError(f"{instance} is off", next_step=f"botctl {instance} on")
     machine = Machine(layout)
     with exclusive(layout, lambda text: click.echo(text, err=True)):
+        undo_interrupted(layout, machine)
+        spec = inventory.spec(layout, instance)
+        if not spec.enabled:
+            raise B24BotError(f"{instance} is off", next_step=f"botctl {instance} on")
+        units = rendering.refreshed(layout, spec, read_ports(layout.ports_map))
+        Transaction(layout, machine, f"refresh the units of {instance}").carry_out(units)
         machine.restart(instance)
     if not layout.is_staging:
         health.wait_until_ready(spec, through_nginx=False)

@@ -6,22 +6,20 @@ nobody is refused. An instance that does not come up well on the new release is 
 
 from __future__ import annotations
 
-import http.client
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import click
 
 from ..errors import B24BotError
-from ..provisioning import daemon, health, inventory, releases
+from ..provisioning import archives, daemon, health, inventory, releases, switching
 from ..provisioning import transaction as tx
 from ..provisioning.machine import Machine, run
-from ..provisioning.owner import wait_until_nobody_works
 from ..provisioning.paths import Layout
 from ..provisioning.ports import read_ports
 from ..provisioning.spec import InstanceSpec
-from ..provisioning.steps import Step
+from ..provisioning.steps import ArchiveExchanged, ArchiveKept
 from .instances import need_root
 
 WAVE: Final = 5
@@ -119,36 +117,33 @@ def switch(
         tx.recover(layout, machine)
         moving = [spec for name in names if (spec := inventory.spec(layout, name)).release != version]
         for spec in moving:
-            _check_schema(layout, spec, version, database)
-        put_aside: dict[str, str] = {}
-        for spec in moving:
-            if database:
-                _stop(machine, spec.name)
-                put_aside[spec.name] = releases.put_database_back(layout, spec.name)
-            else:
-                releases.keep_database(layout, spec.name)
+            _check_archive(layout, spec, version, database)
         ports = read_ports(layout.ports_map)
-        steps: list[Step] = [step for spec in moving for step in releases.steps(layout, spec, version, ports)]
+        steps = [step for spec in moving for step in switching.steps(layout, spec, version, ports, database=database)]
+        asides = {step.instance: step.aside for step in steps if isinstance(step, ArchiveKept | ArchiveExchanged)}
         try:
             tx.Transaction(layout, machine, f"release {version} for {', '.join(names)}").carry_out(
                 steps, lambda: (verify or _wait_until_well)(layout, moving, version)
             )
-        except BaseException as error:
-            troubles = _bring_back(layout, machine, moving, put_aside)
-            if isinstance(error, B24BotError):
-                back = ", ".join(f"{spec.name} is back on release {spec.release}" for spec in moving)
-                raise B24BotError(
-                    "\n".join([f"{error}", *(troubles or [back])]), next_step=error.next_step or "see the logs"
-                ) from None
-            raise
-    for instance, name in put_aside.items():
-        click.echo(f"{instance}: the archive as it was until now stays in {layout.home(instance) / name}")
+        except B24BotError as error:
+            troubles = _troubles_after_undo(layout, moving)
+            back = ", ".join(f"{spec.name} is back on release {spec.release}" for spec in moving)
+            raise B24BotError(
+                "\n".join([f"{error}", *(troubles or [back])]), next_step=error.next_step or "see the logs"
+            ) from None
+        finally:
+            for instance, name in asides.items():
+                if (layout.home(instance) / name).exists():
+                    click.echo(f"{instance}: the archive as it was until now stays in {layout.home(instance) / name}")
     return [spec.name for spec in moving]
 
 
-def _check_schema(layout: Layout, spec: InstanceSpec, version: str, database: bool) -> None:
-    found, known = releases.database_schema(layout, spec.name), releases.schema(layout, version)
-    if not database and found > known:
+def _check_archive(layout: Layout, spec: InstanceSpec, version: str, database: bool) -> None:
+    if database:
+        archives.check_kept(layout, spec.name)
+        return
+    found, known = archives.schema(layout, spec.name), releases.schema(layout, version)
+    if found > known:
         raise B24BotError(
             f"the archive of {spec.name} has schema {found}, release {version} knows {known}; nothing was changed",
             next_step=f"botctl {spec.name} rollback --database puts the archive from before the upgrade back;"
@@ -164,29 +159,13 @@ def _wait_until_well(layout: Layout, specs: Sequence[InstanceSpec], version: str
     machine = Machine(layout)
     for spec in specs:
         if spec.enabled:
-            _wait_until_ready(machine, spec)
+            # Over at once when the process has died: clients wait at the socket.
+            health.wait_until_ready(
+                spec, through_nginx=False, has_died=partial(_has_died, machine, spec.name), timeout_s=1.0
+            )
             found = health.admin_status(spec).get("version")
             if wanted and found != wanted:
                 raise B24BotError(f"{spec.name} answers as release {found}, not {wanted}")
-
-
-def _wait_until_ready(machine: Machine, spec: InstanceSpec) -> None:
-    """As `health.wait_until_ready`, but over at once when the process has died: clients wait at the socket."""
-    end = time.monotonic() + health.PATIENCE_S
-    while time.monotonic() < end:
-        if _has_died(machine, spec.name):
-            raise B24BotError(f"{spec.name} does not start", next_step=f"botctl {spec.name} logs")
-        connection = http.client.HTTPConnection("127.0.0.1", spec.port, timeout=1.0)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.1)
-    health.wait_until_ready(spec, through_nginx=False)  # says what is wrong
 
 
 def _has_died(machine: Machine, instance: str) -> bool:
@@ -197,26 +176,9 @@ def _has_died(machine: Machine, instance: str) -> bool:
     return count.strip() not in ("", "0")
 
 
-def _bring_back(
-    layout: Layout, machine: Machine, specs: Sequence[InstanceSpec], put_aside: dict[str, str]
-) -> list[str]:
-    """The files are back already; now the processes, and archives: one that was put aside for the attempt, or one
-    that only the new release could open."""
+def _troubles_after_undo(layout: Layout, specs: Sequence[InstanceSpec]) -> list[str]:
+    """The undo has started the processes again: do they come up as before?"""
     troubles: list[str] = []
-    for spec in specs:
-        try:
-            known = releases.schema(layout, spec.release)
-            if spec.name in put_aside:
-                _stop(machine, spec.name)
-                releases.take_database_again(layout, spec.name, put_aside[spec.name])
-            elif known and releases.database_schema(layout, spec.name) > known:
-                _stop(machine, spec.name)
-                name = releases.put_database_back(layout, spec.name)
-                click.echo(f"{spec.name}: what came during the attempt stays in {name}", err=True)
-            if spec.enabled:
-                machine.restart(spec.name)
-        except B24BotError as error:
-            troubles.append(f"{spec.name} could not be brought back: {error}")
     for spec in specs:
         if spec.enabled and not layout.is_staging:
             try:
@@ -224,13 +186,3 @@ def _bring_back(
             except B24BotError as error:
                 troubles.append(f"{spec.name} does not come up on its former release either: {error}")
     return troubles
-
-
-def _stop(machine: Machine, instance: str) -> None:
-    """Socket and service, enabled as they are; whoever starts the service starts the socket with it."""
-    layout = machine.layout
-    if machine.has_systemd:
-        run(("systemctl", "stop", layout.socket(instance), layout.service(instance)))
-        wait_until_nobody_works(layout.home(instance))
-    elif not layout.is_staging:
-        daemon.stop(layout, instance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import B24BotError
@@ -13,20 +14,22 @@ from .spec import InstanceSpec
 PATIENCE_S: Final = 30.0
 
 
-def wait_until_ready(spec: InstanceSpec, *, through_nginx: bool) -> None:
-    """Raises B24BotError that names the hop which does not answer."""
+def wait_until_ready(
+    spec: InstanceSpec, *, through_nginx: bool, has_died: Callable[[], bool] = lambda: False, timeout_s: float = 10.0
+) -> None:
+    """Raises B24BotError that names the hop which does not answer. `timeout_s`: for one answer."""
     end = time.monotonic() + PATIENCE_S
     problem = "no answer"
-    while time.monotonic() < end:
-        problem = _problem(spec, through_nginx)
+    while time.monotonic() < end and not has_died():
+        problem = _problem(spec, through_nginx, timeout_s)
         if not problem:
             return
         time.sleep(0.1)
     raise B24BotError(f"{spec.name} does not come up: {problem}", next_step=f"botctl {spec.name} logs")
 
 
-def _problem(spec: InstanceSpec, through_nginx: bool) -> str:
-    status, body = get(spec.port, "/readyz")
+def _problem(spec: InstanceSpec, through_nginx: bool, timeout_s: float) -> str:
+    status, body = get(spec.port, "/readyz", timeout_s=timeout_s)
     if status != 200:
         return f"gunicorn on 127.0.0.1:{spec.port} answers {status or 'nothing'} {body[:200].decode(errors='replace')}"
     if through_nginx:
@@ -36,9 +39,9 @@ def _problem(spec: InstanceSpec, through_nginx: bool) -> str:
     return ""
 
 
-def get(port: int, path: str, host: str = "", token: str = "") -> tuple[int, bytes]:
+def get(port: int, path: str, host: str = "", token: str = "", timeout_s: float = 10.0) -> tuple[int, bytes]:
     """(status, body) of a GET on loopback; (0, b'') when nothing answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     headers = {"Host": host} if host else {}
     if token:
         headers["Authorization"] = f"Bearer {token}"

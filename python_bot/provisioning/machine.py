@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import B24BotError
-from . import daemon, nginx
+from . import archives, daemon, nginx
 from .files import copy_aside, copy_into_place, drop_if_empty, make_directory, remove, write_file, write_link
 from .firewall import Ufw
+from .hold import Holds
 from .paths import Layout
 from .steps import (
     Absent,
+    ArchiveExchanged,
+    ArchiveKept,
     DaemonReload,
     Directory,
     EmptyDirectoryGone,
@@ -41,6 +44,7 @@ class Machine:
         self.has_systemd = not layout.is_staging and Path("/run/systemd/system").is_dir()
         self.firewall = Ufw(layout.firewall)
         self.has_daemons = not layout.is_staging and not self.has_systemd
+        self._holds = Holds(layout)
 
     # --- questions
 
@@ -69,6 +73,8 @@ class Machine:
                 )
             case DaemonReload() | NginxReload():
                 return True  # only ever a consequence of other steps
+            case ArchiveKept() | ArchiveExchanged():
+                return False
 
     def with_consequences(self, plan: Sequence[Step], todo: list[Step]) -> list[Step]:
         """The steps to do, in the order of the plan, with the reloads and restarts that they make necessary."""
@@ -155,6 +161,11 @@ class Machine:
                 daemon.stop(self.layout, instance)
                 if running:
                     daemon.start(self.layout, instance)
+            case ArchiveKept(instance):
+                archives.keep(self.layout, instance)
+            case ArchiveExchanged(instance, aside):
+                self.stand_still(instance)
+                archives.put_back(self.layout, instance, aside)
 
     def _set_unit(self, name: str, running: bool) -> None:
         if not running:
@@ -171,15 +182,28 @@ class Machine:
             # Its service has the old socket in its hands; the service's own step starts it again.
             run(("systemctl", "stop", name, name.replace(".socket", ".service")))
         try:
-            run(("systemctl", "restart", name))
+            self._start_anew(name)
         except B24BotError as error:
             raise B24BotError(f"{name} does not start: {_last_words(name) or error}") from None
+
+    def _start_anew(self, unit: str) -> None:
+        if unit in self._holds:
+            self._holds.start(unit)
+        else:
+            run(("systemctl", "restart", unit))
+
+    def stand_still(self, instance: str) -> None:
+        """No process of the instance lives until it is started again; its socket takes connections meanwhile."""
+        if self.has_systemd and (self.layout.units / self.layout.service(instance)).exists():
+            self._holds.take(instance)
+        elif self.has_daemons:
+            daemon.stop(self.layout, instance)
 
     def restart(self, instance: str) -> None:
         """Only the service: its socket keeps taking connections meanwhile."""
         if self.has_systemd:
             self._ask("systemctl", "reset-failed", self.layout.service(instance))
-            run(("systemctl", "restart", self.layout.service(instance)))
+            self._start_anew(self.layout.service(instance))
         elif self.has_daemons:
             daemon.stop(self.layout, instance)
             daemon.start(self.layout, instance)
@@ -219,6 +243,10 @@ class Machine:
             case NginxReload():
                 logs = [str(path) for path in self.layout.all_web_logs()]
                 return {"do": "nginx", "was": nginx.is_running(), "logs": logs}
+            case ArchiveKept(instance, opens, aside):
+                return {"do": "keep", "instance": instance, "opens": opens, "aside": aside}
+            case ArchiveExchanged(instance, aside):
+                return {"do": "exchange", "instance": instance, "aside": aside}
 
     def undo(self, record: dict[str, Any]) -> None:
         """Safe to repeat, and safe when the step itself never happened."""
@@ -258,6 +286,14 @@ class Machine:
             case "process":
                 with suppress(B24BotError):
                     daemon.stop(self.layout, record["instance"])
+            case "keep":
+                instance, aside = record["instance"], record["aside"]
+                if archives.must_go_back(self.layout, instance, record["opens"], aside):
+                    self.stand_still(instance)
+                    archives.put_back(self.layout, instance, aside)
+            case "exchange":
+                self.stand_still(record["instance"])
+                archives.take_again(self.layout, record["instance"], record["aside"])
             case "nginx":
                 for log in self.layout.all_web_logs():
                     if str(log) not in record["logs"]:
@@ -286,13 +322,15 @@ class Machine:
         for record in records:
             if record["do"] == "unit" and record["active"] and self.has_systemd:
                 self._ask("systemctl", "enable" if record["enabled"] else "disable", "--quiet", record["name"])
-                self._ask("systemctl", "restart", record["name"])
+                with suppress(B24BotError):
+                    self._start_anew(record["name"])
             elif record["do"] == "process" and record["was"]:
                 with suppress(B24BotError):
                     daemon.start(self.layout, record["instance"])
             elif record["do"] == "nginx" and nginx.is_running():
                 with suppress(B24BotError):
                     nginx.reload(self.has_systemd) if record["was"] else nginx.stop(self.has_systemd)
+        self._holds.free_all()
 
     def forget(self, record: dict[str, Any]) -> None:
         """The transaction is over: what was set aside goes."""

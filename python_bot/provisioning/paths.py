@@ -146,6 +146,10 @@ class Layout:
         """Held while the machine is changed; never deleted while the machine is up."""
         return self._at("run/b24bot.lock")
 
+    def hold(self, instance: str) -> Path:
+        """Locked while the instance has to stand still; its service waits for it before it starts."""
+        return self._at(f"run/b24bot-{instance}.hold")
+
     @property
     def journal(self) -> Path:
         """The transaction under way, with everything needed to undo it; absent otherwise."""

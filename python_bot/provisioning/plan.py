@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -211,8 +213,11 @@ def _flags(layout: Layout, spec: InstanceSpec, user: str) -> list[Step]:
     return [File(off, b"", 0o600, user), Absent(on)]
 
 
-def allowed_addresses(portal: str, resolvers: Path) -> list[str]:
-    """Loopback, the machine's name servers, and a self-hosted portal named by its private address."""
+def allowed_addresses(portal: str, resolvers: Path, former: Sequence[str] = ()) -> list[str]:
+    """Loopback, the machine's name servers, and a self-hosted portal named by its private address.
+
+    `former`: those of the present unit; they stay while the portal's name cannot be looked up.
+    """
     found = ["127.0.0.0/8", "::1/128"]
     with suppress(OSError):
         for line in resolvers.read_text(encoding="utf-8").splitlines():
@@ -220,16 +225,27 @@ def allowed_addresses(portal: str, resolvers: Path) -> list[str]:
             if len(words) > 1 and words[0] == "nameserver" and _address(words[1]):
                 found.append(words[1])
     host = urlsplit(portal if "://" in portal else f"https://{portal}").hostname or ""
-    return [*found, *([host] if _address(host) else _private_addresses(host))]
+    if _address(host):
+        return [*found, host]
+    try:
+        return [*found, *_private_addresses(host)]
+    except (OSError, UnicodeError):
+        return [*found, *(address for address in former if address not in found)]
 
 
 def _private_addresses(host: str) -> list[str]:
     """A portal of one's own may have a name that leads into the local network; a cloud portal never does."""
     if not host or ".bitrix24." in f".{host}":
         return []
-    with suppress(OSError, UnicodeError):
-        addresses = {str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, None)}
-        return sorted(address for address in addresses if ipaddress.ip_address(address).is_private)
+    addresses = {str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, None)}
+    return sorted(address for address in addresses if ipaddress.ip_address(address).is_private)
+
+
+def _former_addresses(unit: Path) -> list[str]:
+    """What an instance's present unit lets through."""
+    with suppress(OSError):
+        rows = re.findall(r"^IPAddressAllow=(.*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+        return [address for row in rows for address in row.split()]
     return []
 
 
@@ -269,6 +285,7 @@ def _on_machine(layout: Layout, path: Path) -> Path:
 
 
 def _unit(layout: Layout, spec: InstanceSpec, kind: str) -> bytes:
+    former = _former_addresses(layout.units / layout.service(spec.name))
     values = {
         "INSTANCE": spec.name,
         "PORT": str(spec.port),
@@ -276,9 +293,10 @@ def _unit(layout: Layout, spec: InstanceSpec, kind: str) -> bytes:
         "RELEASE": str(_on_machine(layout, layout.release(spec.release))),
         "ENV": str(_on_machine(layout, layout.env_file(spec.name))),
         "HOME": str(_on_machine(layout, layout.home(spec.name))),
+        "HOLD": str(_on_machine(layout, layout.hold(spec.name))),
         "HOMES": str(_on_machine(layout, layout.homes)),
         "DENIED_NETWORKS": PRIVATE_NETWORKS,
-        "ALLOWED_ADDRESSES": " ".join(allowed_addresses(spec.env.get("B24BOT_PORTAL", ""), RESOLVERS)),
+        "ALLOWED_ADDRESSES": " ".join(allowed_addresses(spec.env.get("B24BOT_PORTAL", ""), RESOLVERS, former)),
     }
     text = (UNIT_TEMPLATES / f"gunicorn-b24bot.{kind}").read_text(encoding="utf-8")
     for name, value in values.items():

@@ -6,10 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import daemon, plan
+from . import rendering
 from .backup import Contents
-from .machine import Machine, run
-from .owner import wait_until_nobody_works
+from .machine import Machine
 from .paths import Layout
 from .spec import InstanceSpec
 from .steps import Absent, Directory, File, Link, Process, Step, UnitState
@@ -31,8 +30,8 @@ class RestoringMachine(Machine):
         match step:
             case Replaced():
                 return False
-            case UnitState(_, True):
-                return not self.has_systemd  # what runs now is stopped on the way
+            case UnitState(name, True) if name.endswith(".service"):
+                return not self.has_systemd  # what runs now stands still on the way; its socket stays as it is
             case Process(_, True):
                 return not self.has_daemons
             case _:
@@ -40,20 +39,12 @@ class RestoringMachine(Machine):
 
     def do(self, step: Step) -> None:
         if isinstance(step, Replaced):
-            self._stop(step.instance)
+            self.stand_still(step.instance)
             super().do(step)
             self._give(step.source, self.layout.user(step.instance))
             step.source.rename(step.path)
         else:
             super().do(step)
-
-    def _stop(self, instance: str) -> None:
-        """Without disabling anything: the steps that follow start it again."""
-        if self.has_systemd and (self.layout.units / self.layout.service(instance)).exists():
-            run(("systemctl", "stop", self.layout.socket(instance), self.layout.service(instance)))
-            wait_until_nobody_works(self.layout.home(instance))
-        elif not self.layout.is_staging and not self.has_systemd:
-            daemon.stop(self.layout, instance)
 
     def _give(self, tree: Path, user: str) -> None:
         owner = self._owner(user)
@@ -69,7 +60,7 @@ def steps(layout: Layout, contents: Contents, spec: InstanceSpec, ports: dict[st
     """Everything of the instance, its data included. `silent`: it archives and answers, but calls nobody."""
     found: list[Step] = []
     home = layout.home(spec.name)
-    for step in plan.create(layout, spec, ports):
+    for step in rendering.create(layout, spec, ports):
         if isinstance(step, File | Link | Absent) and step.path.parent == home:
             continue  # part of the tree
         found.append(step)

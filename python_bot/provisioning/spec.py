@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,12 @@ def write_spec(spec: InstanceSpec) -> bytes:
 def read_spec(path: Path, env: dict[str, str]) -> InstanceSpec:
     """Raises B24BotError when the file is damaged; FileNotFoundError when there is none."""
     try:
-        return InstanceSpec(**json.loads(path.read_text(encoding="utf-8")), env=env)
-    except (ValueError, TypeError) as error:
+        return replace(spec_of(json.loads(path.read_text(encoding="utf-8"))), env=env)
+    except (ValueError, TypeError, AttributeError) as error:
         raise B24BotError(f"{path} is damaged: {error}", next_step="restore it from a backup") from None
+
+
+def spec_of(row: dict[str, Any]) -> InstanceSpec:
+    """Without settings. What a newer release wrote beside what we know is passed over. Raises TypeError."""
+    known = {each.name for each in fields(InstanceSpec)}
+    return InstanceSpec(**{name: value for name, value in row.items() if name in known})

@@ -101,6 +101,24 @@ class Process:
     made_from: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveKept:
+    """A copy of the archive lies ready for a way back. An undo brings it back as `aside` says, when the archive has a
+    schema by then that is newer than `opens` (0: not known)."""
+
+    instance: str
+    opens: int
+    aside: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveExchanged:
+    """The copy takes the place of the archive, which stays in the home as `aside`. Nobody writes meanwhile."""
+
+    instance: str
+    aside: str
+
+
 Step = (
     Directory
     | File
@@ -113,4 +131,6 @@ Step = (
     | NginxReload
     | FirewallPort
     | Process
+    | ArchiveKept
+    | ArchiveExchanged
 )

@@ -27,6 +27,25 @@ def setup(machine: Machine, *flags: str, check: bool = True, env: Mapping[str, s
     return machine(f"{CHECKOUT}/setup_multi.sh", *flags, check=check, timeout=300, env=settings)
 
 
+OFFLINE: Final = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}
+RELEASES: Final = "/opt/b24bot/releases"
+
+
+def install_release(machine: Machine, version: str) -> None:
+    """As a sysadmin does: setup_multi.sh of a checkout of that version. It becomes the server's default."""
+    machine("cp", "-a", CHECKOUT, f"/root/{version}")
+    machine("sed", "-i", f's/^__version__ = .*/__version__ = "{version}"/', f"/root/{version}/python_bot/__init__.py")
+    machine(f"/root/{version}/setup_multi.sh", "--no-instance", env=OFFLINE, timeout=300)
+
+
+def copy_release(machine: Machine, version: str, change: str = "") -> None:
+    """A release as the present one, with another version, after `change` (a shell script) in its directory."""
+    present = machine("readlink", "/opt/b24bot/current").out.strip()
+    machine("cp", "-a", f"/opt/b24bot/{present}", f"{RELEASES}/{version}")
+    edit = f"""sed -i 's/^__version__ = .*/__version__ = "{version}"/' python_bot/__init__.py"""
+    machine("sh", "-ec", f"{edit}\n{change}", cwd=f"{RELEASES}/{version}")
+
+
 def until(probe: Callable[[], Any], timeout_s: float = 20.0, what: str = "it") -> Any:
     end = time.monotonic() + timeout_s
     while not (found := probe()):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
-from .acting import PYTHON, TOKEN, create, get, setup, status, until
+import pytest
+
+from .acting import PYTHON, TOKEN, create, get, install_release, setup, status, until
 from .debian import Machine, difference
 
 
@@ -52,16 +55,27 @@ def load(machine: Machine, count: int, rate: int) -> Any:
     return machine.start(PYTHON, "-I", "/root/load.py", str(count), str(rate), "/acme", TOKEN)
 
 
-def test_300_requests_at_50_a_second_during_five_restarts_all_succeed(machine: Machine) -> None:
+def expected(machine: Machine, count: int) -> dict[str, int]:
+    posted = get(machine, "/acme/python_bot", method="POST")[0]
+    assert posted < 500
+    return {"GET 200": count // 2, f"POST {posted}": count // 2}
+
+
+@pytest.mark.parametrize("codename", ["bookworm", "trixie"])
+def test_requests_at_50_a_second_during_five_restarts_and_an_upgrade_all_succeed(
+    boot: Callable[..., Machine], codename: str
+) -> None:
+    machine = boot(codename)
     create(machine, "acme")
-    expected = {"GET 200": 150, **{f"POST {get(machine, '/acme/python_bot', method='POST')[0]}": 150}}
-    sender = load(machine, 300, 50)
-    for _ in range(5):
-        time.sleep(0.4)
-        machine("botctl", "acme", "restart")
+    install_release(machine, "7.0.0")
+    wanted = expected(machine, 600)
+    sender = load(machine, 600, 50)  # 12 s: all of what follows happens meanwhile
+    for verb in ("restart", "restart", "restart", "upgrade", "restart", "restart"):
+        machine("botctl", "acme", verb)
+    assert sender.poll() is None, "the load ended too early to prove anything"
     answer = json.loads(sender.communicate()[0])
-    assert answer["answers"] == expected, answer
-    assert "POST 5" not in str(expected)
+    assert answer["answers"] == wanted, answer
+    assert status(machine, "acme")["status"]["version"] == "7.0.0"
 
 
 def test_a_killed_gunicorn_is_back_within_two_seconds(machine: Machine) -> None:
@@ -91,8 +105,50 @@ def test_off_stops_the_socket_and_a_reboot_keeps_on_and_off(machine: Machine) ->
     assert machine("test", "-e", "/var/www/b24bots/acme/DISABLED", check=False).code == 1
 
 
-def test_on_heals_failed_units(machine: Machine) -> None:
+SERVICE, SOCKET = "gunicorn-b24bot-acme.service", "gunicorn-b24bot-acme.socket"
+STOP = f"systemctl stop {SOCKET} {SERVICE}"
+TAKEN = 'import socket, sys; s = socket.create_server(("127.0.0.1", 18080)); print(flush=True); sys.stdin.read()'
+DAMAGES = {
+    "stopped": STOP,
+    "disabled": f"systemctl disable --now {SOCKET} {SERVICE}",
+    "failed": f"{STOP}; mkfifo /run/in /run/out; python3 -c '{TAKEN}' </run/in >/run/out & exec 3>/run/in; "
+    f"read line </run/out; systemctl start {SERVICE}; systemctl is-failed {SOCKET} >/root/is-failed; exec 3>&-; wait",
+    "links deleted": f"{STOP}; rm /etc/systemd/system/*.target.wants/gunicorn-b24bot-acme.*",
+    "units deleted": f"{STOP}; rm /etc/systemd/system/gunicorn-b24bot-acme.*; systemctl daemon-reload",
+    "masked": f"{STOP}; cd /etc/systemd/system; ln -sf /dev/null {SOCKET}; ln -sf /dev/null {SERVICE}; "
+    "systemctl daemon-reload",
+    "masked until the next boot": f"{STOP}; systemctl mask --runtime {SOCKET} {SERVICE}",
+}
+
+
+@pytest.mark.parametrize("codename", ["bookworm", "trixie"])
+def test_on_heals_units_whatever_happened_to_them(boot: Callable[..., Machine], codename: str) -> None:
+    machine = boot(codename)
     create(machine, "acme")
-    machine("systemctl", "stop", "gunicorn-b24bot-acme.socket", "gunicorn-b24bot-acme.service")
-    machine("botctl", "acme", "on")
-    assert get(machine, "/acme/python_bot/")[0] == 200
+    files = machine.files()
+    for damage, command in DAMAGES.items():
+        machine("sh", "-c", command, check=False)
+        assert machine("botctl", "acme", "status", check=False).code == 3, damage
+        machine("botctl", "acme", "on")
+        assert get(machine, "/acme/python_bot/")[0] == 200, damage
+        assert unit(machine, "acme")["UnitFileState"] == "enabled", damage
+        assert machine("systemctl", "is-enabled", SOCKET).out == "enabled\n", damage
+        assert machine("systemctl", "--failed", "--no-legend").out == "", damage
+    assert machine("cat", "/root/is-failed").out == "failed\n"
+    assert {path for path in difference({"files": files}, {"files": machine.files()}).get("files", {})} <= {
+        f"/var/www/b24bots/acme/dialogs.db-{kind}" for kind in ("wal", "shm")
+    }
+
+
+def test_another_name_server_is_let_through_from_the_next_start(machine: Machine) -> None:
+    create(machine, "acme")
+
+    def allowed() -> list[str]:
+        return machine("systemctl", "show", "--property=IPAddressAllow", "--value", SERVICE).out.split()
+
+    for verb, address in (("restart", "10.1.2.3"), ("on", "192.168.7.8"), ("restart", "8.8.8.8")):
+        assert f"{address}/32" not in allowed()
+        machine("sh", "-c", f"rm -f /etc/resolv.conf; echo nameserver {address} >/etc/resolv.conf")
+        machine("botctl", "acme", verb)
+        assert f"{address}/32" in allowed(), verb
+    assert "10.1.2.3/32" not in allowed()
