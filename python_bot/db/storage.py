@@ -29,6 +29,7 @@ WRITE_TIMEOUT_S: Final = 12.0  # how long a caller waits for its commit
 GROUP_LIMIT: Final = 256
 SLOW_COMMIT_S: Final = 0.003
 LONGEST_GATHER_S: Final = 0.002
+SILENCE_S: Final = 10.0  # without a write, before the WAL gives its room back
 
 
 class _Unit(Generic[T]):
@@ -61,9 +62,10 @@ class _Unit(Generic[T]):
 class Storage:
     """One database file. `open()` first; `close()` ends the writer after it has finished what waits."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, silence_s: float = SILENCE_S) -> None:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self._silence_s = silence_s
         self._units: queue.SimpleQueue[_Unit[Any] | None] = queue.SimpleQueue()
         self._writer = Writer(path, busy_timeout_s)
         self._idle_readers: queue.LifoQueue[tuple[tuple[int, int], sqlite3.Connection]] = queue.LifoQueue()
@@ -152,7 +154,7 @@ class Storage:
         return current, connection
 
     def _write_forever(self) -> None:
-        while (first := self._units.get()) is not None:
+        while (first := self._next_unit()) is not None:
             group = [first]
             self._gather()
             while len(group) < GROUP_LIMIT and not group[-1].alone and not self._units.empty():
@@ -169,6 +171,12 @@ class Storage:
             else:
                 self._commit(group)
         self._writer.close()
+
+    def _next_unit(self) -> _Unit[Any] | None:
+        with suppress(queue.Empty):
+            return self._units.get(timeout=self._silence_s)
+        self._writer.fold_wal()
+        return self._units.get()  # nothing to do again before the next write
 
     def _gather(self) -> None:
         """On a slow disk, under load, wait a little: those just answered come again, and share the next fsync."""

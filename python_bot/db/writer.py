@@ -20,6 +20,7 @@ from .schema import migrate
 log = logging.getLogger(__name__)
 
 CHECKPOINT_PAGES: Final = 4000  # 16 MiB of WAL before a commit has to carry a checkpoint
+LARGE_WAL_BYTES: Final = 1 << 20
 
 
 class Writer:
@@ -69,6 +70,19 @@ class Writer:
             with suppress(sqlite3.Error):
                 connection.close()
             self._connection = None
+
+    def fold_wal(self) -> None:
+        """Bring a large WAL into the file and give its room back; not while somebody reads: writers would wait."""
+        connection = self._connection
+        if connection is None or _bytes_of(self.path.with_name(f"{self.path.name}-wal")) < LARGE_WAL_BYTES:
+            return
+        # What fails here fails again at the next commit, which says so to its caller.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA busy_timeout=0")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={int(1000 * self._busy_timeout_s)}")
 
     def start_afresh(self, keep_tables: tuple[str, ...]) -> str:
         """Put the file aside under a dated name and start an empty one with the rows of `keep_tables`.
@@ -150,6 +164,13 @@ class Writer:
             self.path.name,
             stamp,
         )
+
+
+def _bytes_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def name_aside() -> str:

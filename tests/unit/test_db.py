@@ -15,6 +15,7 @@ import pytest
 
 from python_bot.db import Storage
 from python_bot.db import schema as db_schema
+from python_bot.db.writer import Writer
 from python_bot.errors import SchemaTooNew, StorageBusy, StorageError
 from python_bot.migrations import STEPS
 
@@ -534,3 +535,43 @@ def test_a_lock_held_at_the_start_makes_busy_and_leaves_the_file(path: Path) -> 
 def test_a_caller_that_waited_too_long_is_told_busy(storage: Storage) -> None:
     with held_writer(storage), pytest.raises(StorageBusy):
         storage.write(insert("a"), timeout_s=0.01)
+
+
+def quiet_wal(path: Path, bytes_at_most: int, timeout_s: float = 20.0) -> bool:
+    wal, end = path.with_name("dialogs.db-wal"), time.monotonic() + timeout_s
+    while wal.stat().st_size > bytes_at_most and time.monotonic() < end:
+        time.sleep(0.02)
+    return wal.stat().st_size <= bytes_at_most
+
+
+def test_after_a_silence_a_large_wal_gives_its_room_back_and_nothing_is_lost(path: Path) -> None:
+    with opened(path, silence_s=0.05) as storage:
+        for number in range(40):
+            put(storage, f"row {number} " + "x" * 100_000)
+        assert quiet_wal(path, 0)
+        put(storage, "after")
+        assert len(in_file(path)) == 41
+    assert len(in_file(path)) == 41
+
+
+def test_a_reader_keeps_the_wal_and_no_writer_waits_for_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(path, silence_s=0.05, busy_timeout_s=300.0) as storage:
+        put(storage, "seen")
+        with storage.read() as tx:
+            assert tx.sql.execute("SELECT count(*) FROM facts").fetchone() == (1,)
+            for number in range(40):
+                put(storage, f"row {number} " + "x" * 100_000)
+            tried, fold = threading.Event(), Writer.fold_wal
+
+            def watched(writer: Writer) -> None:
+                fold(writer)
+                tried.set()
+
+            monkeypatch.setattr(Writer, "fold_wal", watched)
+            put(storage, "the silence begins")
+            assert tried.wait(20.0), "it waits for the reader, and every writer behind it"
+            put(storage, "after")
+            assert path.with_name("dialogs.db-wal").stat().st_size > 0
+        put(storage, "the next silence")
+        assert quiet_wal(path, 0)
+    assert len(in_file(path)) == 44
