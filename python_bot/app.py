@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from flask import Flask
 
 from . import __version__, jobs
 from .archive import SqliteArchive, SqliteErasure
+from .attachments import ContentStore, FileQueue, Limits, survey_job
+from .attachments.download import Downloader
+from .attachments.jobs import FileParts
+from .attachments.store import MIB
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
 from .bitrix.tokens import REAUTHORIZE, Installation
@@ -32,6 +37,7 @@ from .web import errors, hooks, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
+from .web.api import files as files_api
 from .web.api_tokens import FILE_NAME, TokenFile
 from .web.door import MAX_BODY_BYTES, Door
 from .web.oauth import OAuthReturn
@@ -69,10 +75,19 @@ class Instance:
         )
         self.tokens, self.policy, self.transport, self.pace = link.tokens, link.policy, link.transport, link.pace
         self.authorizer, self.client = link.authorizer, link.client
+        self.downloader = Downloader(replace(link.policy, file_hosts=settings.file_hosts))
+        self.contents = ContentStore(
+            home / "files",
+            self.storage,
+            self.archive,
+            Limits(settings.file_max_mb * MIB, settings.files_max_gb * 1024 * MIB, settings.disk_reserve_mb * MIB),
+        )
+        file_queue = FileQueue(self.archive, settings.files == "download")
         self.intake = Intake(
             self.storage,
             self.archive,
             self.outbox,
+            file_queue,
             lambda kinds: self.worker.wake(kinds),
             asks_back=settings.event_mode == "fetch",
         )
@@ -87,6 +102,17 @@ class Instance:
             wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
             metrics=self.metrics,
             retention=Retention(SqliteErasure(self.storage), self.intake, settings.retention_days),
+            outbox=self.outbox,
+            files=FileParts(
+                self.storage,
+                self.archive,
+                self.outbox,
+                self.client,
+                self.downloader,
+                self.contents,
+                file_queue,
+                self.metrics,
+            ),
         )
         self.worker = Worker(
             home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
@@ -107,6 +133,7 @@ class Instance:
         if stored is not None and stored.works:
             self.intake.queue(ensure_job(""))
         self.parts.retention.start()
+        self.intake.queue(survey_job())
         self.worker.start()
         if self.fetcher is not None:
             self.fetcher.start()
@@ -117,9 +144,11 @@ class Instance:
     def close(self) -> None:
         if self.fetcher is not None:
             self.fetcher.stop()
+        self.downloader.stop()
         self.worker.stop()
         self.storage.close()
         self.transport.close()
+        self.downloader.close()
         close_log(self._log_handler)
 
     # --- the runtime switch
@@ -168,6 +197,7 @@ class Instance:
             "last_event_at": time_text(last) if last else None,
             "started_at": time_text(self.started_at),
             "archive": self.archive.counts(),
+            "files": {**self.archive.file_counts(), "bytes": self.archive.stored_bytes()},
             "outbox": {"waiting": depth.waiting, "buried": depth.buried},
         }
 
@@ -202,6 +232,7 @@ class Instance:
             "dialogs_open": counts["open_dialogs"],
             "dialogs_complete": counts["complete_dialogs"],
             "messages": counts["messages"],
+            "files": {(("state", state),): n for state, n in self.archive.file_counts().items()} or {(): 0.0},
             "commits": self.storage.commits,
             "enabled": float(self.is_enabled()),
             "installed": float(stored is not None and stored.works),
@@ -257,6 +288,7 @@ def flask_app(instance: Instance) -> Flask:
     errors.register(app)
     app.register_blueprint(hooks.blueprint(instance.door, oauth))
     app.register_blueprint(archive_api.blueprint(instance.archive, access))
+    app.register_blueprint(files_api.blueprint(instance.archive, instance.contents, access))
     app.register_blueprint(admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db))
     app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))
     app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way

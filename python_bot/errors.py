@@ -6,12 +6,14 @@ B24BotError
 ├── StorageError             the archive could not be written or read; nothing was stored
 │   ├── StorageBusy          another process holds the database; trying again helps
 │   ├── StorageFull          the disk is full; trying again helps once there is room
+│   │   └── NoRoomForFiles   attachments have no room left; they wait, the archive goes on
 │   ├── StorageDamaged       the file is not a database, or is damaged
 │   └── SchemaTooNew         a newer release wrote this database
 └── PortalError              a call to Bitrix24 failed
     ├── PortalUnavailable    network, maintenance page, rate limit: the portal as a whole; trying again helps
     ├── NotAuthorized        the token pair is dead; a person has to authorize the application again
-    └── CallRefused          the portal understood the call and refused it; `code` says why
+    ├── CallRefused          the portal understood the call and refused it; `code` says why
+    └── FileUnavailable      one attachment cannot be had, the portal as a whole is well
 """
 
 from __future__ import annotations
@@ -46,6 +48,10 @@ class StorageBusy(StorageError):
 
 
 class StorageFull(StorageError):
+    pass
+
+
+class NoRoomForFiles(StorageFull):
     pass
 
 
@@ -104,3 +110,11 @@ class CallRefused(PortalError):
     def is_passing(self) -> bool:
         """Whether another try may succeed. ERROR_CORE is also the portal's word for a handler bound twice."""
         return self.code in PASSING_CODES and "already" not in self.description.lower()
+
+
+class FileUnavailable(PortalError):
+    """`final`: trying again cannot help."""
+
+    def __init__(self, message: str, *, final: bool = False, next_step: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        self.final = final

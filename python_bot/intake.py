@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from .archive import Archive, Source
+from .attachments import FileQueue
 from .bitrix.event_types import (
     AppInstalled,
     AppTested,
@@ -58,6 +59,7 @@ class Intake:
         storage: Storage,
         archive: Archive,
         outbox: Outbox,
+        files: FileQueue,
         wake: Callable[[set[str]], None],
         *,
         asks_back: bool = False,
@@ -66,6 +68,7 @@ class Intake:
         self._storage = storage
         self._archive = archive
         self._outbox = outbox
+        self._files = files
         self._wake = wake
         self._asks_back = asks_back
         self._now = now
@@ -132,7 +135,8 @@ class Intake:
         match event:
             case MessageAdded(chat, message, feed):
                 ref = archive.add_message(tx, chat, message, _SOURCE_OF_FEED[feed])
-                return self._first_sign(ref, chat, feed == "bot", trace_id)
+                downloads = self._files.take_up(tx, trace_id, len(message.files))
+                return self._first_sign(ref, chat, feed == "bot", trace_id) + downloads
             case Joined(chat, _, at):
                 ref = archive.joined(tx, chat, at)
                 return self._first_sign(ref, chat, True, trace_id)
@@ -153,7 +157,8 @@ class Intake:
             case ConnectorMessages(connector_id, line_id, messages, items):
                 for added in messages:
                     archive.add_message(tx, added.chat, added.message, Source.SECOND_FEED)
-                return [_channel_job(connector_id, line_id, item, trace_id) for item in items]
+                downloads = self._files.take_up(tx, trace_id, sum(len(added.message.files) for added in messages))
+                return [_channel_job(connector_id, line_id, item, trace_id) for item in items] + downloads
             case ConnectorStopped(connector_id, line_id):
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
             case LineDeleted(line_id):

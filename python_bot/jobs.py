@@ -11,16 +11,19 @@ from typing import Any, Final
 
 from . import intake
 from .archive import Archive
+from .attachments import FILE_FETCH, FILE_SURVEY
+from .attachments.jobs import FetchJobs, FileParts, SurveyJobs
 from .bitrix import ensure, handover, install
 from .bitrix.client import BATCH_LIMIT, BitrixClient, Command
 from .bitrix.history import chat_of, read_history
 from .bitrix.payload import entity, session_of
 from .bitrix.tokens import Candidate, TokenStore
-from .db import Storage
+from .db import Storage, Tx
 from .erasure.retention import RETENTION, Retention
 from .errors import B24BotError, BadEvent, CallRefused, NotAuthorized
 from .metrics import Metrics
 from .model import ChatFacts, Handover, Job
+from .outbox import Outbox
 from .worker import Handler
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ class Parts:
     wish: ensure.Wish
     metrics: Metrics
     retention: Retention
+    outbox: Outbox
+    files: FileParts
 
 
 class HandoverJobs:
@@ -136,11 +141,18 @@ class ReconcileJobs:
         return outcomes
 
     def _apply(self, answer: Any, asked_at: int) -> Exception | None:
+        parts = self._parts
         try:
             history = read_history(answer)
         except BadEvent as error:
             return error
-        self._parts.storage.write(lambda tx: self._parts.archive.apply_history(tx, history, asked_at))
+
+        def work(tx: Tx) -> None:
+            parts.archive.apply_history(tx, history, asked_at)
+            for job in parts.files.queue.take_up(tx, "", sum(len(item.message.files) for item in history.messages)):
+                parts.outbox.put(tx, job, time.time())
+
+        parts.storage.write(work)
         return None
 
     def buried(self, job: Job, reason: str) -> None:
@@ -263,4 +275,7 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.RECONCILE: ReconcileJobs(parts),
             RETENTION: SingleJobs(parts.retention),
         },
+        # Two, so that one slow file does not hold all others.
+        "files": {FILE_FETCH: FetchJobs(parts.files), FILE_SURVEY: SurveyJobs(parts.files)},
+        "more files": {FILE_FETCH: FetchJobs(parts.files)},
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 AuthorKind = Literal["client", "operator", "bot", "system"]
+FileState = Literal["metadata", "waiting", "stored", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,23 @@ class FileRef:
     size: int
     type: str
     url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An attachment and what became of its content. `hash`: SHA-256 in hex, '' until it is stored.
+
+    `problem`: why it could not be had so far ('waiting') or never will ('failed'). `chat_id`: where it was shown.
+    """
+
+    id: int
+    name: str
+    size: int
+    type: str
+    state: FileState
+    hash: str
+    problem: str
+    chat_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ INSTANCE_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?")
 DEFAULT_BOT_NAME: Final = "Python Interceptor Bot"
 SHORT_TOKEN: Final = 16
 HANDLER_PATH: Final = "/python_bot/"
+DEFAULT_FILE_MAX_MB: Final = 200
+DEFAULT_DISK_RESERVE_MB: Final = 1024
 EVERY_LINE: Final = Lines(all=True)
 TO_THE_QUEUE: Final = Handover("operator")
 
@@ -36,6 +38,11 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_HANDOVER": "who receives the dialog: operator, user:<id> or queue:<line id>",
     "B24BOT_EVENT_MODE": "webhook (the portal calls us) or fetch (we ask it; no public address needed)",
     "B24BOT_RETENTION_DAYS": "closed dialogs are deleted so many days after their last message; 0 keeps them for ever",
+    "B24BOT_FILES": "metadata (names and sizes of attachments) or download (their contents too)",
+    "B24BOT_FILE_MAX_MB": "the largest attachment that is downloaded, in MiB; 0: any",
+    "B24BOT_FILES_MAX_GB": "how much all downloaded attachments may take, in GiB; 0: no limit",
+    "B24BOT_DISK_RESERVE_MB": "free room on the disk, in MiB, below which attachments wait and only events are stored",
+    "B24BOT_FILE_HOSTS": "further hosts on which the portal keeps its files, such as a cloud storage",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
     "B24BOT_THREADS": "threads that take requests; more fill a group commit better on a slow disk",
@@ -59,6 +66,11 @@ class Settings:
     handover: Handover = TO_THE_QUEUE
     event_mode: Literal["webhook", "fetch"] = "webhook"
     retention_days: int = 0
+    files: Literal["metadata", "download"] = "metadata"
+    file_max_mb: int = DEFAULT_FILE_MAX_MB
+    files_max_gb: int = 0
+    disk_reserve_mb: int = DEFAULT_DISK_RESERVE_MB
+    file_hosts: tuple[str, ...] = ()
     log_level: str = "INFO"
     public_read: bool = False
 
@@ -80,6 +92,11 @@ class Settings:
             lines=reader.lines("B24BOT_LINES"),
             handover=reader.handover("B24BOT_HANDOVER"),
             retention_days=reader.days("B24BOT_RETENTION_DAYS"),
+            files=reader.choice("B24BOT_FILES", "metadata", "download"),
+            file_max_mb=reader.size("B24BOT_FILE_MAX_MB", DEFAULT_FILE_MAX_MB),
+            files_max_gb=reader.size("B24BOT_FILES_MAX_GB", 0),
+            disk_reserve_mb=reader.size("B24BOT_DISK_RESERVE_MB", DEFAULT_DISK_RESERVE_MB),
+            file_hosts=reader.hosts("B24BOT_FILE_HOSTS"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
         )
@@ -196,8 +213,23 @@ class _Reader:
     def portal(self, name: str) -> str:
         """'acme.bitrix24.ru' or 'https://b24.acme.ru:8443' or 'http://127.0.0.1:9000' -> scheme://host[:port]."""
         value = self.text(name).rstrip("/")
+        return self._origin(name, value) if value else ""
+
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """'cdn.acme.ru, http://10.0.0.7:9000' -> their origins."""
+        found = (self._origin(name, value.rstrip("/")) for value in self.text(name).replace(",", " ").split())
+        return tuple(filter(None, found))
+
+    def size(self, name: str, default: int) -> int:
+        value = self.text(name)
         if not value:
-            return ""
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 8):
+            self._bad(name, f"{value!r} is no whole number from 0 to 9999999")
+            return default
+        return int(value)
+
+    def _origin(self, name: str, value: str) -> str:
         url = value if "://" in value else f"https://{value}"
         if not _is_http_url(url) or not re.fullmatch(r"https?://(?:[^/?#@:\s,\[\]]+|\[[0-9a-fA-F:]+\])(?::\d+)?", url):
             self._bad(name, f"{value!r} is not a host such as acme.bitrix24.ru")

@@ -1,7 +1,7 @@
 """The worker: takes due jobs from the outbox, calls Bitrix24, records the outcome.
 
-Two threads, so that nothing ever stands before a hand-over: one does only hand-overs (many at once become one
-batch), the other everything else with the pace that is left. One process of an instance works at a time; the
+A thread for each lane, so that nothing ever stands before a hand-over: one does only hand-overs (many at once become
+one batch), others everything else with the pace that is left. One process of an instance works at a time; the
 lock file decides which.
 """
 
@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from .bitrix.pace import Pace
 from .db import Storage, Tx
@@ -46,6 +46,13 @@ class Handler(Protocol):
         """Told after a job was given up."""
 
 
+@runtime_checkable
+class TakesLong(Protocol):
+    """A handler whose jobs may take longer than LEASE_S."""
+
+    lease_s: float
+
+
 class Lane(threading.Thread):
     """One thread over some kinds of jobs."""
 
@@ -67,6 +74,7 @@ class Lane(threading.Thread):
         self._woken = threading.Event()
         self._stopping = False
         self._failing = False
+        self.lease_s = max(map(_lease_of, handlers.values()), default=LEASE_S)
         self.seen_at = time.monotonic()
         self.done = 0
 
@@ -100,15 +108,16 @@ class Lane(threading.Thread):
             return SWITCH_LOOK_S
         now = time.time()
         for kind, handler in self._handlers.items():
-            jobs = self._claim(kind, handler.limit, now) if self._is_due(kind, now) else []
+            jobs = self._claim(kind, handler, now) if self._is_due(kind, now) else []
             if jobs:
                 self._do(handler, jobs)
                 return 0.0
         due_at = self._outbox.next_due(tuple(self._handlers))
         return min(IDLE_LOOK_S, max(0.0, due_at - now)) if due_at is not None else IDLE_LOOK_S
 
-    def _claim(self, kind: str, limit: int, now: float) -> list[Job]:
-        return self._storage.write(lambda tx: self._outbox.claim(tx, (kind,), limit, now, LEASE_S))
+    def _claim(self, kind: str, handler: Handler, now: float) -> list[Job]:
+        lease_s = _lease_of(handler)
+        return self._storage.write(lambda tx: self._outbox.claim(tx, (kind,), handler.limit, now, lease_s))
 
     def _is_due(self, kind: str, now: float) -> bool:
         due_at = self._outbox.next_due((kind,))
@@ -163,6 +172,10 @@ class Lane(threading.Thread):
         self.done += len(done)
         for job, reason in buried:
             handler.buried(job, reason)
+
+
+def _lease_of(handler: Handler) -> float:
+    return handler.lease_s if isinstance(handler, TakesLong) else LEASE_S
 
 
 def _extra(job: Job) -> dict[str, object]:
@@ -240,7 +253,7 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         """Every lane runs and looked at its outbox lately (a call may take a while)."""
-        return all(lane.is_alive() and time.monotonic() - lane.seen_at < LEASE_S for lane in self.lanes)
+        return all(lane.is_alive() and time.monotonic() - lane.seen_at < lane.lease_s for lane in self.lanes)
 
     def may_work(self) -> bool:
         """Whether this process is the one that works. Whoever takes the lock voids the leases of a dead one."""

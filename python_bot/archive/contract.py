@@ -21,6 +21,7 @@ from ..model import (
     Message,
     MessageOrder,
     SessionHistory,
+    StoredFile,
     User,
 )
 
@@ -83,6 +84,24 @@ class Archive(Protocol):
 
     def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None: ...
 
+    def take_new_files(self, tx: Tx, limit: int) -> list[int]:
+        """Ids of files whose content nobody has asked for yet, newest first; from now on they wait for it."""
+
+    def let_file_go(self, tx: Tx, file_id: int) -> None:
+        """The content of a waiting file is not wanted after all."""
+
+    def file_stored(self, tx: Tx, file_id: int, digest: str, size: int, name: str) -> bool:
+        """The content is on disk. `digest`: its SHA-256 in hex. `name` counts where none was known.
+
+        False when no message shows the file (any more): its content is nobody's then.
+        """
+
+    def file_missing(self, tx: Tx, file_id: int, problem: str, *, given_up: bool) -> None:
+        """Why the content could not be had so far, or, `given_up`, never will."""
+
+    def forget_contents(self, tx: Tx, removed: Collection[str]) -> None:
+        """These of `left_contents` are gone from the disk; those that a file refers to again are none of them."""
+
     def connector_line(self, tx: Tx, connector_id: str, line_id: int, active: bool, at: int) -> None: ...
 
     def forget_line(self, tx: Tx, line_id: int, at: int) -> None:
@@ -132,6 +151,21 @@ class Archive(Protocol):
         """Bitrix24's numbers of the sessions of a chat, newest first."""
 
     def connector_lines(self) -> list[tuple[str, int, bool]]: ...
+
+    def file(self, file_id: int) -> StoredFile | None:
+        """An attachment by its id in Bitrix24 Disk; None when no message shows it."""
+
+    def hashes_in_use(self, hashes: Collection[str]) -> set[str]:
+        """Those contents that a file still refers to."""
+
+    def left_contents(self) -> list[str]:
+        """Contents that a deleted file referred to, whoever deleted it; another file may still refer to them."""
+
+    def stored_bytes(self) -> int:
+        """How much all stored contents take, each counted once."""
+
+    def file_counts(self) -> dict[str, int]:
+        """Attachments by the state of their content."""
 
     def counts(self) -> dict[str, int]:
         """Rows by table, for status and metrics; cheap, so approximate where counting would cost."""

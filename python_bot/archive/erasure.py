@@ -42,7 +42,7 @@ class Place:
 # In the order of deletion: what refers to a row goes before it.
 PLACES: Final = (
     Place("message_versions", ("text",), "message"),
-    Place("files", ("name", "type", "url"), "message"),
+    Place("files", ("name", "type", "url", "state", "hash", "problem"), "message"),
     Place("messages", ("author_kind", "text", "text_plain"), "message"),
     Place("journal", ("event", "outcome", "trace_id", "fingerprint", "format", "body"), "journal"),
     Place("journal_chats", (), "journal"),
@@ -56,6 +56,7 @@ HARMLESS: Final = {
     "facts": "states of the instance and of the portal's lines",
     "change_clock": "when something changed last",
     "connector_lines": "which of our connectors serves which line",
+    "left_contents": "hashes of contents of deleted files, until the contents are removed too",
     "erased_chats": "numbers that keep erased conversations from coming back",
     "erased_sessions": "the same for sessions",
     "imports": "fingerprints of archives that were taken over",

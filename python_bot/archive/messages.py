@@ -1,4 +1,4 @@
-"""The SQL of single messages: a row, its former texts, its files.
+"""The SQL of single messages: a row and its former texts.
 
 A row remembers how good its source was; a better source replaces a lesser one, whatever came first.
 """
@@ -9,17 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..db import Tx
-from ..model import FileRef, HistoryMessage, Message
+from ..model import HistoryMessage, Message
+from . import files
 from .contract import Source
 
 _MESSAGE: Final = (
     "INSERT INTO messages (message_id, chat_id, session_ref, author_id, author_kind, text, text_plain, sent_at,"
     " sent_at_exact, edited_at, deleted_at, hidden, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (message_id) DO NOTHING"
-)
-_FILE: Final = (
-    "INSERT INTO files (message_id, file_id, name, size, type, url) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-    " ON CONFLICT (message_id, file_id) DO UPDATE SET name = ?3, size = ?4, type = ?5, url = ?6 WHERE ?3 <> ''"
 )
 _VERSION: Final = (
     "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
@@ -112,11 +109,6 @@ def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> None
     )
 
 
-def put_files(tx: Tx, message_id: int, files: tuple[FileRef, ...]) -> None:
-    for file in files:
-        tx.sql.execute(_FILE, (message_id, file.id, file.name, file.size, file.type, file.url))
-
-
 def repair(tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
     """1 when the message was missing. History has no time of an edit or deletion: ours stand in."""
     message = item.message if item.message.sent_at else replace(item.message, sent_at=at)
@@ -124,7 +116,7 @@ def repair(tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
     added = insert(tx, message, session_ref, Source.HISTORY, edited_at, deleted_at)
     if not added:
         _repair_stored(tx, item, session_ref, at, edited_at, deleted_at)
-    put_files(tx, message.message_id, message.files)
+    files.put(tx, message.message_id, message.files)
     return added
 
 

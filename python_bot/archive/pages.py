@@ -66,7 +66,8 @@ _MESSAGE: Final = f"""json_object(
     'sent_at', {_time("m.sent_at")}, 'sent_at_exact', {_bool("m.sent_at_exact")},
     'edited_at', {_time("m.edited_at")}, 'deleted_at', {_time("m.deleted_at")},
     'files', (SELECT json_group_array(json_object('id', f.file_id, 'name', f.name, 'size', f.size,
-        'type', f.type, 'url', NULLIF(f.url, ''))) FROM files f WHERE f.message_id = m.message_id))"""
+        'type', f.type, 'url', NULLIF(f.url, ''), 'state', f.state, 'problem', NULLIF(f.problem, '')))
+        FROM files f WHERE f.message_id = m.message_id))"""
 
 _MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COUNT(*) FROM (
     SELECT {_MESSAGE} AS item, m.message_id AS message_id FROM messages m

@@ -22,9 +22,10 @@ from ..model import (
     Message,
     MessageOrder,
     SessionHistory,
+    StoredFile,
     User,
 )
-from . import erasure, imports, messages, pages, sessions, tombstones
+from . import erasure, files, imports, messages, pages, sessions, tombstones
 from .contract import Source
 
 _JOURNAL: Final = (
@@ -190,7 +191,7 @@ class SqliteArchive:
         added = messages.insert(tx, message, session.id, source)
         if not added:
             messages.complete(tx, message, session.id, source)
-        messages.put_files(tx, message.message_id, message.files)
+        files.put(tx, message.message_id, message.files)
         self._user(tx, chat.chat_id, message.author)
         self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
         is_word = message.author.kind in ("client", "operator")
@@ -289,6 +290,23 @@ class SqliteArchive:
         imports.absorb(tx, history.chat_id, [item.message.message_id for item in history.messages])
         self._head(tx, history.chat_id)
 
+    # --- contents of attachments
+
+    def take_new_files(self, tx: Tx, limit: int) -> list[int]:
+        return files.take_new(tx, limit)
+
+    def let_file_go(self, tx: Tx, file_id: int) -> None:
+        files.let_go(tx, file_id)
+
+    def file_stored(self, tx: Tx, file_id: int, digest: str, size: int, name: str) -> bool:
+        return files.stored(tx, file_id, digest, size, name)
+
+    def file_missing(self, tx: Tx, file_id: int, problem: str, *, given_up: bool) -> None:
+        files.missing(tx, file_id, problem, given_up=given_up)
+
+    def forget_contents(self, tx: Tx, removed: Collection[str]) -> None:
+        files.forget_contents(tx, removed)
+
     # --- our connectors, and facts
 
     def connector_line(self, tx: Tx, connector_id: str, line_id: int, active: bool, at: int) -> None:
@@ -357,6 +375,21 @@ class SqliteArchive:
 
     def users_page(self, after: int, limit: int) -> JsonPage:
         return pages.users(self._storage, after, limit)
+
+    def file(self, file_id: int) -> StoredFile | None:
+        return files.one(self._storage, file_id)
+
+    def hashes_in_use(self, hashes: Collection[str]) -> set[str]:
+        return files.in_use(self._storage, hashes)
+
+    def left_contents(self) -> list[str]:
+        return files.left_contents(self._storage)
+
+    def stored_bytes(self) -> int:
+        return files.stored_bytes(self._storage)
+
+    def file_counts(self) -> dict[str, int]:
+        return files.counts(self._storage)
 
     def counts(self) -> dict[str, int]:
         return pages.counts(self._storage)

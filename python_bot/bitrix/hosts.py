@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 OAUTH_EAST: Final = "https://oauth.bitrix24.tech"
 OAUTH_WORLD: Final = "https://oauth.bitrix.info"
 _EASTERN_ZONES: Final = (".ru", ".by", ".kz", ".am", ".az", ".ge", ".kg", ".uz")
-_CLOUD_PORTAL: Final = re.compile(
-    r"[a-z0-9][a-z0-9-]*\.bitrix24\.(?:ru|by|kz|am|az|ge|kg|uz|com|eu|de|fr|it|es|pl|ua|uk|in|id|cn|tech|vn|jp|mx|co"
+_CLOUD_ZONE: Final = (
+    r"\.bitrix24\.(?:ru|by|kz|am|az|ge|kg|uz|com|eu|de|fr|it|es|pl|ua|uk|in|id|cn|tech|vn|jp|mx|co"
     r"|site|shop|com\.br|com\.tr|co\.uk|com\.mx)"
 )
+_CLOUD_PORTAL: Final = re.compile(rf"[a-z0-9][a-z0-9-]*{_CLOUD_ZONE}")
+_CLOUD_HOST: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*\.)*[a-z0-9][a-z0-9-]*{_CLOUD_ZONE}")
 
 
 def origin(url: str) -> str:
@@ -35,10 +37,14 @@ def origin(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """`portal`: origin of the only permitted portal, or '' for any cloud portal; `oauth_url`: an override or ''."""
+    """`portal`: origin of the only permitted portal, or '' for any cloud portal; `oauth_url`: an override or ''.
+
+    `file_hosts`: origins of further servers on which the portal keeps its files.
+    """
 
     portal: str = ""
     oauth_url: str = ""
+    file_hosts: tuple[str, ...] = ()
 
     def permits_portal(self, url: str) -> bool:
         found = origin(url)
@@ -67,3 +73,21 @@ class HostPolicy:
         if named in (OAUTH_EAST, OAUTH_WORLD):
             return named
         return OAUTH_EAST if (urlsplit(portal_url).hostname or "").endswith(_EASTERN_ZONES) else OAUTH_WORLD
+
+    def download_url(self, url: str, portal_url: str) -> str:
+        """Where a file of this portal may be fetched from; '' when the host is not permitted.
+
+        The portal itself, for a cloud portal the other hosts of Bitrix24 over https, and `file_hosts`. A name that is
+        not in this list is never looked up, so no link can lead into the server's own network. Behind a proxy a
+        portal may believe that it is reached over plain http: it is asked over its https all the same.
+        """
+        found, portal = origin(url), origin(portal_url)
+        if not found or not portal:
+            return ""
+        if found.startswith("http://") and f"https{found.removeprefix('http')}" == portal:
+            return urlunsplit(("https", *urlsplit(url)[1:]))
+        if found == portal:
+            return url
+        host = found.removeprefix("https://")
+        is_clouds = found != host and _CLOUD_PORTAL.fullmatch(portal.removeprefix("https://"))
+        return url if found in map(origin, self.file_hosts) or (is_clouds and _CLOUD_HOST.fullmatch(host)) else ""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ..archive.contract import Erased, Erasure
+from ..attachments import survey_job
 from ..intake import Intake
 from ..model import Job, NewJob
 from .journal import chats_of_entry
@@ -53,6 +54,8 @@ class Retention:
                 erased.jobs,
                 erased.users,
             )
+        if erased.files:
+            self._intake.queue(survey_job())  # their contents go next
         self._intake.queue(retention_job(self._now() + DAY_S if is_done else 0.0))
 
     def step(self) -> tuple[bool, Erased]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import CallRefused, PortalError, PortalUnavailable, StorageError
+from ..errors import CallRefused, FileUnavailable, NoRoomForFiles, PortalError, PortalUnavailable, StorageError
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
@@ -13,8 +13,10 @@ LONGEST_ASKED_S: Final = 3600.0  # a Retry-After beyond this is a mistake of som
 GIVE_UP_AFTER_S: Final = 3 * 24 * 3600.0
 MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTERNAL_SERVER_ERROR
 
-# A client waits at the other end of a hand-over, so its pauses stay short.
-LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0}
+MAX_FILE_TRIES: Final = 15  # of one attachment, over some four hours
+
+# A client waits at the other end of a hand-over, so its pauses stay short. A file that cannot be had costs traffic.
+LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0, "file.fetch": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ def after_failure(
         return GiveUp(str(error))
     if isinstance(error, CallRefused) and attempts >= MAX_REFUSALS:
         return GiveUp(f"{error} ({attempts} tries)")
+    if isinstance(error, NoRoomForFiles):
+        return Later(LONGEST_PAUSE_S * (0.75 + 0.5 * jitter))  # for as long as it takes
+    if isinstance(error, FileUnavailable) and (error.final or attempts >= MAX_FILE_TRIES):
+        return GiveUp(str(error) if error.final else f"{error} ({attempts} tries)")
     if not isinstance(error, PortalError | StorageError):
         return GiveUp(f"{type(error).__name__}: {error}")
     if age_s >= patience_s:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .apps import App
 from .clock import Clock
+from .downloads import Downloads
 from .events import Events
 from .faults import Faults, HttpFaults
 from .journal import Journal
@@ -57,6 +58,7 @@ class Core:
         self.queue = EventQueue(self.journal, self.faults, self.clock)
         self.events = Events(self)
         self.open_lines = OpenLines(self)
+        self.downloads = Downloads(self)
 
         self.member_id = self.tokens.random_hex(32)
         self.url = ""
@@ -72,7 +74,6 @@ class Core:
         self.sessions: dict[int, Session] = {}
         self.messages: dict[int, Message] = {}
         self.files: dict[int, DiskFile] = {}
-        self.download_links: dict[str, tuple[int, float]] = {}  # token -> (file id, expires)
         self.attachments: dict[str, bytes] = {}  # what this hit has downloaded, by URL
         self.connectors: dict[str, Connector] = {}
         self.connector_users: dict[tuple[str, str], User] = {}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from . import rest, wire
+from . import rest
 from .attachments import fetch_attachments
 from .core import Core
 from .faults import Answer
 from .http import HttpRequest
-from .model import DiskFile
 from .oauth import OAuth
-from .php import as_int, as_text, parse_str
+from .php import as_text, parse_str
 
 HTML = "text/html; charset=utf-8"
 
@@ -27,9 +26,9 @@ class Doors:
         if request.path.startswith("/oauth/authorize"):
             return self._authorize(request.query), _nothing
         if request.path.rstrip("/") == "/rest/download.json":
-            return self._download(request.query), _nothing
+            return self._core.downloads.answer(request.query), _nothing
         if request.path == "/pub/im.file.php":
-            return self._public_file(request.query), _nothing
+            return self._core.downloads.public(request.query), _nothing
         if not request.path.startswith("/rest/"):
             return Answer(404, b"<html><body>404</body></html>", HTML), _nothing
         call = rest.request_from(
@@ -71,27 +70,6 @@ class Doors:
         }
         joint = "&" if "?" in app.handler_url else "?"
         return Answer(302, b"", HTML, {"Location": app.handler_url + joint + urlencode(back)})
-
-    def _download(self, query: str) -> Answer:
-        params = parse_str(query)
-        with self._core.lock:
-            file_id, expires = self._core.download_links.get(as_text(params.get("token")), (0, 0.0))
-            file = self._core.files.get(file_id)
-            if file is None or expires <= self._core.clock.now():
-                return Answer(403, b'{"error":"ACCESS_DENIED","error_description":"Access denied"}')
-            return _bytes(file)
-
-    def _public_file(self, query: str) -> Answer:
-        params = parse_str(query)
-        file = self._core.files.get(as_int(params.get("FILE_ID")))
-        if file is None or as_text(params.get("SIGN")) != wire.public_sign(self._core, file):
-            return Answer(403, b"", HTML)
-        return _bytes(file)
-
-
-def _bytes(file: DiskFile) -> Answer:
-    disposition = f"attachment; filename*=utf-8''{quote(file.name)}"
-    return Answer(200, file.content, "application/octet-stream", {"Content-Disposition": disposition})
 
 
 def _nothing() -> None:

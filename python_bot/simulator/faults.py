@@ -15,12 +15,14 @@ MAINTENANCE_PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer."""
+    """One HTTP answer, whole unless a fault stops it."""
 
     status: int
     body: bytes
     content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    stop_after: int | None = None  # the connection ends after so many bytes of the body
+    hang: threading.Event | None = None  # and not before this is set
 
 
 @dataclass(slots=True)

@@ -146,8 +146,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(answer.body[: answer.stop_after])
         self.wfile.flush()
+        if answer.hang is not None:
+            answer.hang.wait()
+        if answer.stop_after is not None:
+            self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are recorded by the portal, not on the terminal."""

@@ -12,6 +12,7 @@ from .apps import App
 from .clock import Clock
 from .core import Build, Core
 from .doors import Doors
+from .downloads import Downloads
 from .faults import Faults, HttpFaults
 from .http import Listener
 from .journal import Call, Delivery
@@ -63,6 +64,7 @@ class SimulatedPortal:
     def close(self) -> None:
         self._stopping.set()
         self.core.faults.hang = self.core.oauth_faults.hang = False
+        self.downloads.clear()
         self.core.queue.close()
         for listener in (self._portal, self._oauth_server, *self._moved):
             listener.close()
@@ -123,6 +125,11 @@ class SimulatedPortal:
     @property
     def oauth_faults(self) -> HttpFaults:
         return self.core.oauth_faults
+
+    @property
+    def downloads(self) -> Downloads:
+        """The contents of files: what goes wrong with the next downloads."""
+        return self.core.downloads
 
     @property
     def limits(self) -> Limits:

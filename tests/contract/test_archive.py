@@ -260,6 +260,8 @@ def test_a_message_is_shown_with_everything_that_was_said_about_it(stores: Any) 
                     "size": 240113,
                     "type": "image",
                     "url": "https://acme.bitrix24.ru/x",
+                    "state": "metadata",
+                    "problem": None,
                 }
             ],
         }

@@ -141,7 +141,7 @@ def test_every_field_of_one_dialog_is_documented(server: Server) -> None:
     assert keys(found["participants"]) == fields_of(heading, "Field of a participant")
     assert keys(found["messages"]) == fields_of(heading, "Field of a message")
     files = [file for message in found["messages"] for file in message["files"]]
-    assert keys(files) == {"id", "name", "size", "type", "url"}
+    assert keys(files) == {"id", "name", "size", "type", "url", "state", "problem"}
 
 
 def test_every_field_of_a_user_is_documented(server: Server) -> None:
@@ -162,6 +162,10 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         instance = Instance(Settings(Path(home), "t" * 16, "http://127.0.0.1:1/python_bot/"))
         routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
         instance.close()
-    routes = {route.replace("<int:chat_id>", "CHAT_ID") for route in routes if not route.startswith("/python_bot/<")}
+    routes = {
+        route.replace("<int:chat_id>", "CHAT_ID").replace("<int:file_id>", "FILE_ID")
+        for route in routes
+        if not route.startswith("/python_bot/<")
+    }
     documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+)", API)) | {"/python_bot/", "/python_bot"}
     assert routes == documented

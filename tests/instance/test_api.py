@@ -191,7 +191,7 @@ def test_one_dialog_has_exactly_the_promised_keys(api: Server) -> None:
         assert set(message) == MESSAGE
         assert set(message["author"]) == {"id", "name", "kind"}
         assert TIME.fullmatch(message["sent_at"]) and type(message["sent_at_exact"]) is bool
-        assert all(set(file) == {"id", "name", "size", "type", "url"} for file in message["files"])
+        assert all(set(file) == {"id", "name", "size", "type", "url", "state", "problem"} for file in message["files"])
         kinds.append(message["author"]["kind"])
     assert kinds == ["client", "client", "system", "operator"]
     assert TIME.fullmatch(found["messages"][0]["deleted_at"]) and TIME.fullmatch(found["messages"][3]["edited_at"])

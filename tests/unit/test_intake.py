@@ -9,6 +9,7 @@ import pytest
 
 from python_bot import intake as module
 from python_bot.archive import SqliteArchive
+from python_bot.attachments import FileQueue
 from python_bot.bitrix.events import event_time, read_event
 from python_bot.bitrix.php_form import read_request
 from python_bot.db import Storage, Tx
@@ -26,7 +27,9 @@ class Parts:
         self.storage = storage
         self.archive, self.outbox = SqliteArchive(storage), SqliteOutbox(storage)
         self.woken: list[tuple[set[str], int]] = []
-        self.intake = Intake(storage, self.archive, self.outbox, self._wake, now=lambda: NOW, **more)
+        self.intake = Intake(
+            storage, self.archive, self.outbox, FileQueue(self.archive, False), self._wake, now=lambda: NOW, **more
+        )
 
     def _wake(self, kinds: set[str]) -> None:
         self.woken.append((set(kinds), len(self.outbox.waiting(99))))

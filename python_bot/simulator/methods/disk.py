@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from ..call import Ctx, Method, RestError, table
 from ..clock import iso
-
-LINK_S = 3600
 
 
 def file_get(ctx: Ctx) -> dict[str, Any]:
@@ -19,9 +16,6 @@ def file_get(ctx: Ctx) -> dict[str, Any]:
         raise RestError(404, "ERROR_NOT_FOUND", f"Could not find entity with id `{ctx.text('ID')}`.")
     if not ctx.sees(ctx.core.chats[file.chat_id]):
         raise RestError(403, "ACCESS_DENIED", "Access denied")
-    token = f"disk|{ctx.core.tokens.random_hex(32)}"
-    ctx.core.download_links[token] = (file.file_id, ctx.core.clock.now() + LINK_S)
-    query = urlencode({"auth": ctx.caller.token, "token": token} if ctx.caller.token else {"token": token})
     return {
         "ID": str(file.file_id),
         "NAME": file.name,
@@ -29,7 +23,7 @@ def file_get(ctx: Ctx) -> dict[str, Any]:
         "SIZE": str(len(file.content)),
         "CREATE_TIME": iso(file.date),
         "CREATED_BY": str(file.author_id),
-        "DOWNLOAD_URL": f"{ctx.core.url}/rest/download.json?{query}",
+        "DOWNLOAD_URL": ctx.core.downloads.disk_link(file, ctx.caller.token),
         "DETAIL_URL": f"{ctx.core.url}/docs/file/{file.file_id}/",
     }
 

@@ -81,6 +81,19 @@ def recent_list(ctx: Ctx) -> dict[str, Any]:
     return {"items": [_recent(chat) for chat in mine], "hasMore": False, "hasMorePages": False}
 
 
+def file_download(ctx: Ctx) -> dict[str, str]:
+    """im.v2.File.download: a link for one download, for members of the chat."""
+    if not ctx.int("fileId"):
+        raise RestError(400, "FILE_ID_REQUIRED", "fileId is required")
+    chat = ctx.chat_of_dialog("dialogId")
+    if chat is None or not ctx.sees(chat):
+        raise RestError(403, "ACCESS_DENIED", "Access denied")
+    file = ctx.core.files.get(ctx.int("fileId"))
+    if file is None or file.chat_id != chat.chat_id:
+        raise RestError(404, "FILE_NOT_FOUND", "File not found")
+    return {"downloadUrl": ctx.core.downloads.chat_link("im", file)}
+
+
 def message_add(ctx: Ctx) -> int:
     """Speaks as the token's user; in an open line this answers the client."""
     if not ctx.text("DIALOG_ID"):
@@ -145,5 +158,6 @@ METHODS: Final = table(
     Method("im.user.get", user_get, scope="im"),
     Method("im.user.list.get", user_list_get, scope="im"),
     Method("im.recent.list", recent_list, scope="im"),
+    Method("im.v2.File.download", file_download, scope="im", upper_keys=False, v2=True),
     Method("im.message.add", message_add, scope="im"),
 )

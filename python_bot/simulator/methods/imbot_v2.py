@@ -81,6 +81,19 @@ def event_get(ctx: Ctx) -> dict[str, Any]:
     return {"events": listed, "nextOffset": following, "hasMore": more}
 
 
+def file_download(ctx: Ctx) -> dict[str, str]:
+    """A link for one download of a file from a chat that the bot is in."""
+    bot = own_bot(ctx)
+    if not ctx.int("fileId"):
+        raise RestError(400, "FILE_ID_REQUIRED", "fileId is required")
+    file = ctx.core.files.get(ctx.int("fileId"))
+    if file is None:
+        raise RestError(404, "FILE_NOT_FOUND", "File not found")
+    if bot.bot_id not in ctx.core.chats[file.chat_id].bots:
+        raise RestError(403, "ACCESS_DENIED", "Access denied")
+    return {"downloadUrl": ctx.core.downloads.chat_link("imbot", file)}
+
+
 def revision(ctx: Ctx) -> dict[str, int]:
     return {"rest": 32, "web": 130, "mobile": 20}
 
@@ -121,5 +134,6 @@ METHODS: Final = table(
     Method("imbot.v2.Bot.update", update, scope="imbot", upper_keys=False, v2=True),
     Method("imbot.v2.Bot.unregister", unregister, scope="imbot", upper_keys=False, v2=True),
     Method("imbot.v2.Event.get", event_get, scope="imbot", upper_keys=False, v2=True),
+    Method("imbot.v2.File.download", file_download, scope="imbot", upper_keys=False, v2=True),
     Method("imbot.v2.Revision.get", revision, scope="imbot", upper_keys=False, v2=True),
 )
