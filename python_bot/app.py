@@ -32,12 +32,14 @@ from .logs import close_log, open_log
 from .metrics import Labels, Metrics
 from .model import time_text
 from .outbox import SqliteOutbox
+from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
 from .web import errors, hooks, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
 from .web.api import files as files_api
+from .web.api import search as search_api
 from .web.api_tokens import FILE_NAME, TokenFile
 from .web.door import MAX_BODY_BYTES, Door
 from .web.oauth import OAuthReturn
@@ -117,6 +119,9 @@ class Instance:
         self.worker = Worker(
             home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
         )
+        index = Index(home / "search.db")
+        self.search = IndexedSearch(self.archive, index)
+        self.indexer = Indexer(self.archive, index, self.worker.may_work)
         self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
@@ -126,6 +131,7 @@ class Instance:
     def start(self) -> None:
         """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
         self.storage.open()
+        self.indexer.start()
         self.authorizer.forget_failure()
         if self.tokens.candidates():
             self.intake.queue(confirm_job(""))
@@ -146,6 +152,7 @@ class Instance:
             self.fetcher.stop()
         self.downloader.stop()
         self.worker.stop()
+        self.indexer.stop()
         self.storage.close()
         self.transport.close()
         self.downloader.close()
@@ -287,8 +294,9 @@ def flask_app(instance: Instance) -> Flask:
     )
     errors.register(app)
     app.register_blueprint(hooks.blueprint(instance.door, oauth))
-    app.register_blueprint(archive_api.blueprint(instance.archive, access))
     app.register_blueprint(files_api.blueprint(instance.archive, instance.contents, access))
+    app.register_blueprint(archive_api.blueprint(instance.archive, instance.search, access))
+    app.register_blueprint(search_api.blueprint(instance.search, access))
     app.register_blueprint(admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db))
     app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))
     app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way

@@ -179,6 +179,7 @@ class DialogFilter:
     """Which dialogs, or the messages of which dialogs, a reader wants; None means any.
 
     `since`, `until`: [since, until); a dialog counts when it was going on then, a message when it was sent then.
+    `message_ids`: these messages, or dialogs that hold one of them.
     """
 
     since: int | None = None
@@ -190,9 +191,42 @@ class DialogFilter:
     status: Literal["open", "closed"] | None = None
     has_files: bool | None = None
     updated_after: int | None = None
+    message_ids: tuple[int, ...] | None = None
 
 
 ANY_DIALOG: Final = DialogFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is searched of a message. `file_names`: one a line; `changed`: its position in the feed of changes."""
+
+    message_id: int
+    chat_id: int
+    changed: int
+    text: str
+    author: str
+    file_names: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The next documents of the feed and the messages that were removed, up to number `removed_to`."""
+
+    archive: str
+    documents: tuple[Document, ...]
+    removed: tuple[int, ...]
+    removed_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that a search led to: its JSON, and what a fragment is cut from. `beside`: author and file names."""
+
+    message_id: int
+    item: str
+    text: str
+    beside: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Writing methods take the open transaction of `Storage.write`; reading ones open 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Protocol
@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from ..db import Tx
 from ..model import (
     ANY_DIALOG,
+    Changes,
     ChatFacts,
     DialogFilter,
     DialogOrder,
+    Found,
     JournalEntry,
     JsonPage,
     Message,
@@ -144,6 +146,21 @@ class Archive(Protocol):
 
     def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """Wait until something was written after `seen` (0 at first), at most so long; the new value of `seen`."""
+
+    def changes(self, after: tuple[int, int], limit: int) -> Changes:
+        """What a search index has to learn next: documents after a position of the feed, and removed messages."""
+
+    def forget_removed(self, up_to: int) -> None:
+        """The index has forgotten what was removed, up to this number."""
+
+    def backlog(self, after: tuple[int, int], most: int) -> int:
+        """How many messages changed after this position, counted up to `most`."""
+
+    def found(self, message_ids: Sequence[int], wanted: DialogFilter) -> list[Found]:
+        """Those of the messages that the filter lets through, in the order in which they were given."""
+
+    def few_chats(self, wanted: DialogFilter, most: int) -> list[int] | None:
+        """The dialogs that the filter names, when it names any property of dialogs and they are few; else None."""
 
     def users_page(self, after: int, limit: int) -> JsonPage: ...
 

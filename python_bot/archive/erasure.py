@@ -55,6 +55,8 @@ PLACES: Final = (
 HARMLESS: Final = {
     "facts": "states of the instance and of the portal's lines",
     "change_clock": "when something changed last",
+    "archive_identity": "a random name of the file",
+    "removed_messages": "numbers that the search index has to forget",
     "connector_lines": "which of our connectors serves which line",
     "left_contents": "hashes of contents of deleted files, until the contents are removed too",
     "erased_chats": "numbers that keep erased conversations from coming back",

@@ -6,6 +6,7 @@ what it shows. Conditions on a dialog with few dialogs behind them drive the que
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,6 +80,9 @@ def of_dialog(wanted: DialogFilter) -> Conditions:
         terms.append("d.changed > :updated_after")
     if wanted.has_files is not None:
         terms.append("d.has_files" if wanted.has_files else "NOT d.has_files")
+    if wanted.message_ids is not None:
+        of_these = "SELECT m.chat_id FROM json_each(:message_ids) i CROSS JOIN messages m ON m.message_id = i.value"
+        terms.append(f"d.chat_id IN ({of_these})")
     terms += _same_properties(wanted)
     return Conditions(tuple(terms), _values(wanted))
 
@@ -109,6 +113,8 @@ def of_message(wanted: DialogFilter, order: MessageOrder) -> Conditions:
     if wanted.has_files is not None:
         exists = "EXISTS (SELECT 1 FROM files f WHERE f.message_id = m.message_id)"
         terms.append(exists if wanted.has_files else f"NOT {exists}")
+    if wanted.message_ids is not None:
+        terms.append("m.message_id IN (SELECT value FROM json_each(:message_ids))")
     return Conditions(tuple(terms), values)
 
 
@@ -126,5 +132,6 @@ def _values(wanted: DialogFilter) -> dict[str, Any]:
         "operator_id": wanted.operator_id,
         "client_id": wanted.client_id,
         "status": wanted.status,
+        "message_ids": None if wanted.message_ids is None else json.dumps(wanted.message_ids),
         "updated_after": None if wanted.updated_after is None else wanted.updated_after * MICROSECONDS,
     }

@@ -59,7 +59,7 @@ _ONE_DIALOG: Final = f"""SELECT json_object('dialog', {_DIALOG},
         WHERE p.chat_id = d.chat_id ORDER BY p.user_id)))
     FROM {_DIALOG_FROM} WHERE d.chat_id = ?"""
 
-_MESSAGE: Final = f"""json_object(
+MESSAGE: Final = f"""json_object(
     'message_id', m.message_id, 'chat_id', m.chat_id, 'session_id', s.session_id,
     'author', json_object('id', m.author_id, 'name', COALESCE(u.name, ''), 'kind', m.author_kind),
     'text', m.text, 'text_plain', COALESCE(m.text_plain, m.text),
@@ -70,11 +70,11 @@ _MESSAGE: Final = f"""json_object(
         FROM files f WHERE f.message_id = m.message_id))"""
 
 _MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COUNT(*) FROM (
-    SELECT {_MESSAGE} AS item, m.message_id AS message_id FROM messages m
+    SELECT {MESSAGE} AS item, m.message_id AS message_id FROM messages m
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 
-_MESSAGE_FROM: Final = """messages m LEFT JOIN sessions s ON s.id = m.session_ref
+MESSAGE_FROM: Final = """messages m LEFT JOIN sessions s ON s.id = m.session_ref
     LEFT JOIN users u ON u.user_id = m.author_id"""
 
 _USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) FROM (
@@ -96,17 +96,17 @@ def messages_feed(
 ) -> JsonPage:
     conditions = filters.of_message(wanted, order)
     on_dialog = filters.of_dialogs_of_messages(wanted)
-    source = _MESSAGE_FROM
+    source = MESSAGE_FROM
     with storage.read() as tx:
         if on_dialog.terms:
             few = _few_dialogs(tx, on_dialog)
             if few is not None:
-                source = f"json_each(:chats) few CROSS JOIN {_MESSAGE_FROM}"
+                source = f"json_each(:chats) few CROSS JOIN {MESSAGE_FROM}"
                 conditions = conditions.and_("m.chat_id = few.value", chats=few)
             else:
                 which = f"SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql}"
                 conditions = conditions.and_(f"EXISTS ({which})")
-        return _page(tx, _MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
+        return _page(tx, MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
 
 
 def _few_dialogs(tx: Tx, conditions: Conditions) -> str | None:

@@ -7,16 +7,18 @@ depend on the order in which the pieces of a conversation arrived.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from ..db import Storage, Tx
 from ..model import (
     ANY_DIALOG,
+    Changes,
     ChatFacts,
     DialogFilter,
     DialogOrder,
+    Found,
     JournalEntry,
     JsonPage,
     Message,
@@ -25,7 +27,7 @@ from ..model import (
     StoredFile,
     User,
 )
-from . import erasure, files, imports, messages, pages, sessions, tombstones
+from . import documents, erasure, files, imports, messages, pages, sessions, tombstones
 from .contract import Source
 
 _JOURNAL: Final = (
@@ -372,6 +374,21 @@ class SqliteArchive:
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         return pages.messages(self._storage, chat_id, after, limit)
+
+    def changes(self, after: tuple[int, int], limit: int) -> Changes:
+        return documents.changes(self._storage, after, limit)
+
+    def forget_removed(self, up_to: int) -> None:
+        self._storage.write(lambda tx: documents.forget_removed(tx, up_to))
+
+    def backlog(self, after: tuple[int, int], most: int) -> int:
+        return documents.backlog(self._storage, after, most)
+
+    def found(self, message_ids: Sequence[int], wanted: DialogFilter) -> list[Found]:
+        return documents.found(self._storage, message_ids, wanted)
+
+    def few_chats(self, wanted: DialogFilter, most: int) -> list[int] | None:
+        return documents.few_chats(self._storage, wanted, most)
 
     def users_page(self, after: int, limit: int) -> JsonPage:
         return pages.users(self._storage, after, limit)

@@ -7,22 +7,28 @@ import sqlite3
 from ..errors import SchemaTooNew
 from ..migrations import STEPS
 
+Schema = tuple[tuple[str, ...], ...]  # the statements of each step
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema to the newest step, each step in a transaction of its own. Raises SchemaTooNew."""
+
+def migrate(connection: sqlite3.Connection, steps: Schema | None = None) -> None:
+    """Bring the schema to the newest step, each step in a transaction of its own. Raises SchemaTooNew.
+
+    `steps`: those of the archive when none are given.
+    """
+    steps = STEPS if steps is None else steps
     while True:
         connection.execute("BEGIN IMMEDIATE")
         try:
             version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(STEPS):
+            if version > len(steps):
                 raise SchemaTooNew(
-                    f"the archive has schema {version}, this release knows {len(STEPS)}",
+                    f"the archive has schema {version}, this release knows {len(steps)}",
                     next_step="install the newer release again, or restore the backup made before the upgrade",
                 )
-            if version == len(STEPS):
+            if version == len(steps):
                 connection.execute("ROLLBACK")
                 return
-            for statement in STEPS[version]:
+            for statement in steps[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={version + 1}")
             connection.execute("COMMIT")

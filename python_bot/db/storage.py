@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from ..errors import StorageBusy, StorageError
 from .connection import BUSY_TIMEOUT_S, connect, identity_of, translated
+from .schema import Schema
 from .tx import Tx
 from .writer import Writer
 
@@ -62,12 +63,19 @@ class _Unit(Generic[T]):
 class Storage:
     """One database file. `open()` first; `close()` ends the writer after it has finished what waits."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        schema: Schema | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
         self._silence_s = silence_s
         self._units: queue.SimpleQueue[_Unit[Any] | None] = queue.SimpleQueue()
-        self._writer = Writer(path, busy_timeout_s)
+        self._writer = Writer(path, busy_timeout_s, schema)
         self._idle_readers: queue.LifoQueue[tuple[tuple[int, int], sqlite3.Connection]] = queue.LifoQueue()
         self._thread = threading.Thread(target=self._write_forever, name="b24bot-writer", daemon=True)
         self._closed = False
@@ -118,6 +126,12 @@ class Storage:
         unit = _Unit(lambda tx: self._writer.start_afresh(keep_tables), alone=True)
         self._units.put(unit)
         return unit.wait(120.0)
+
+    def cut_wal(self) -> None:
+        """Write what waits in the WAL into the file and cut it to nothing, unless somebody reads it now."""
+        unit = _Unit(lambda tx: self._writer.fold_wal(), alone=True)
+        self._units.put(unit)
+        unit.wait(WRITE_TIMEOUT_S)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..errors import StorageBusy, StorageDamaged, StorageError
 from .connection import connect, identity_of, translated
-from .schema import migrate
+from .schema import Schema, migrate
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,9 @@ LARGE_WAL_BYTES: Final = 1 << 20
 class Writer:
     """The connection, made when it is needed. `path`: the database file."""
 
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float, schema: Schema | None = None) -> None:
         self.path = path
+        self._schema = schema
         self._busy_timeout_s = busy_timeout_s
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -134,7 +135,7 @@ class Writer:
             connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
             connection.execute("PRAGMA journal_size_limit=33554432")
-            migrate(connection)
+            migrate(connection, self._schema)
         except BaseException as error:
             if connection is not None:
                 connection.close()

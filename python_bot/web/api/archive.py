@@ -12,9 +12,11 @@ from flask import Blueprint, Response, request
 
 from ...archive import Archive
 from ...model import DialogOrder, JsonPage, MessageOrder
+from ...search import Search
 from ..access import Access
 from ..errors import ApiError
 from . import params, wanted
+from .answers import json_list, json_text
 
 MAX_WAIT_S: Final = 60
 WAITERS: Final = 4  # threads that may stand still for a long poll; the others are for the portal
@@ -24,22 +26,22 @@ DIALOG_ORDERS: Final[tuple[DialogOrder, ...]] = get_args(DialogOrder)
 MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
 
 
-def blueprint(archive: Archive, access: Access) -> Blueprint:
+def blueprint(archive: Archive, search: Search, access: Access) -> Blueprint:
     api = Blueprint("archive", __name__, url_prefix="/api")
     api.before_request(access.require_reader)
     long_poll = LongPoll(archive)
 
     @api.get("/dialogs")
     def dialogs() -> Response:
-        params.refuse_unknown(request.args, "limit", "cursor", "sort", *wanted.NAMES)
-        chosen = wanted.read_filter(request.args)
+        params.refuse_unknown(request.args, "limit", "cursor", "sort", "q", *wanted.NAMES)
+        chosen = wanted.read_filter(request.args, search)
         # Who asks for a time wants those who spoke then: their order has the index for it.
         default: DialogOrder = "newest" if chosen.since is None and chosen.until is None else "active"
         order = params.one_of(request.args, "sort", DIALOG_ORDERS, default)
         name = f"d.{order}"
         after = params.read_cursor(name, request.args, 1 if order in ("newest", "oldest") else 2)
         page = archive.dialogs_page(after, params.limit(request.args), chosen, order)
-        return _list("dialogs", page.items, params.write_cursor(name, page.next_key))
+        return json_list("dialogs", page.items, params.write_cursor(name, page.next_key))
 
     @api.get("/dialogs/<int:chat_id>")
     def dialog(chat_id: int) -> Response:
@@ -51,12 +53,12 @@ def blueprint(archive: Archive, access: Access) -> Blueprint:
         (after,) = params.read_cursor(name, request.args) or START[:1]
         page = archive.messages_page(chat_id, after, params.limit(request.args))
         cursor = json.dumps(params.write_cursor(name, page.next_key))
-        return _json(f'{found.removesuffix("}")},"messages":{page.items},"next_cursor":{cursor}}}')
+        return json_text(f'{found.removesuffix("}")},"messages":{page.items},"next_cursor":{cursor}}}')
 
     @api.get("/messages")
     def messages() -> Response:
-        params.refuse_unknown(request.args, "limit", "cursor", "sort", "wait", *wanted.NAMES)
-        chosen = wanted.read_filter(request.args)
+        params.refuse_unknown(request.args, "limit", "cursor", "sort", "wait", "q", *wanted.NAMES)
+        chosen = wanted.read_filter(request.args, search)
         order = params.one_of(request.args, "sort", MESSAGE_ORDERS, "changed")
         name = f"f.{order}"
         after = params.read_cursor(name, request.args, 2)
@@ -65,14 +67,14 @@ def blueprint(archive: Archive, access: Access) -> Blueprint:
             raise ApiError(400, "bad_parameter", "wait goes with sort=changed only")
         page = long_poll(lambda: archive.messages_feed(after, limit, chosen, order), wait_s)
         # At the end too: from there a follower goes on.
-        return _list("messages", page.items, params.write_cursor(name, page.last_key or after or START))
+        return json_list("messages", page.items, params.write_cursor(name, page.last_key or after or START))
 
     @api.get("/users")
     def users() -> Response:
         params.refuse_unknown(request.args, "limit", "cursor")
         (after,) = params.read_cursor("u", request.args) or (0,)
         page = archive.users_page(after, params.limit(request.args))
-        return _list("users", page.items, params.write_cursor("u", page.next_key))
+        return json_list("users", page.items, params.write_cursor("u", page.next_key))
 
     return api
 
@@ -98,13 +100,3 @@ class LongPoll:
                 seen = self._archive.wait_for_change(seen, min(LOOK_S, left))
         finally:
             self._places.release()
-
-
-def _list(name: str, items: str, cursor: str | None) -> Response:
-    return _json(f'{{"{name}":{items},"next_cursor":{json.dumps(cursor)}}}')
-
-
-def _json(text: str) -> Response:
-    response = Response(text, mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final, Literal
 
 from ...model import DialogFilter
+from ...search import BadQuery, Query, Search, parse
 from ..errors import ApiError
 
 NAMES: Final = (
@@ -25,13 +26,15 @@ NAMES: Final = (
     "has_files",
     "updated_after",
 )
+MOST_HITS: Final = 50_000  # of the newest, when words filter a list that is ordered by something else
 MAX_ID: Final = 2**63 - 1
 _OFFSET: Final = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d)|(\.\d+))?")
 
 
-def read_filter(query: Mapping[str, str]) -> DialogFilter:
-    """Raises ApiError 400 for what cannot be read and for what contradicts itself."""
+def read_filter(query: Mapping[str, str], search: Search | None = None) -> DialogFilter:
+    """Raises ApiError 400 for what cannot be read and for what contradicts itself. `search`: takes `q`."""
     since, until = _window(query)
+    hits = search.message_ids(read_query(query), MOST_HITS) if search and query.get("q") else None
     return DialogFilter(
         since=since,
         until=until,
@@ -42,7 +45,15 @@ def read_filter(query: Mapping[str, str]) -> DialogFilter:
         status=_status(query),
         has_files=_yes_or_no(query, "has_files"),
         updated_after=_moment(query, "updated_after"),
+        message_ids=None if hits is None else tuple(hits),
     )
+
+
+def read_query(query: Mapping[str, str]) -> Query:
+    try:
+        return parse(query.get("q", ""))
+    except BadQuery as error:
+        raise ApiError(400, "bad_query", f"q: {error}") from None
 
 
 def _window(query: Mapping[str, str]) -> tuple[int | None, int | None]:

@@ -1,0 +1,90 @@
+"""Search over one archive: the index names candidates, the archive shows those that the filter lets through."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final
+
+from ..archive import Archive
+from ..model import ANY_DIALOG, DialogFilter, Found, JsonPage
+from .contract import SearchOrder
+from .index import CHUNK, START, Index
+from .query import Query
+from .reading import fragment
+
+FEW_CHATS: Final = 40  # so many dialogs are sooner read through than the whole archive's hits
+BACKLOG_COUNTED: Final = 100_000
+MOMENT: Final = 200  # changes that the index learns in a moment: worth waiting for
+LOOK_S: Final = 0.01
+NEWEST: Final = 2**62
+
+
+class IndexedSearch:
+    """Implements `contract.Search` over one `Index`."""
+
+    def __init__(self, archive: Archive, index: Index) -> None:
+        self._archive = archive
+        self._index = index
+
+    def find(
+        self,
+        query: Query,
+        after: tuple[int, ...] | None,
+        limit: int,
+        wanted: DialogFilter = ANY_DIALOG,
+        order: SearchOrder = "newest",
+    ) -> JsonPage:
+        if order == "relevance":
+            return self._best(query, after[0] if after else 0, limit, wanted)
+        before = after[0] if after else NEWEST
+        chats = self._archive.few_chats(wanted, FEW_CHATS)
+        shown: list[Found] = []
+        chunk = min(CHUNK, limit + 1)
+        while len(shown) <= limit:
+            if chats is None:
+                ids = self._index.newest(query, before, chunk)
+            else:
+                ids = self._index.in_chats(query, chats, before, chunk)
+            shown += self._archive.found(ids, wanted)
+            if len(ids) < chunk:
+                break
+            before, chunk = ids[-1], CHUNK
+        return _page(query, shown[:limit], (shown[limit - 1].message_id,) if len(shown) > limit else None)
+
+    def message_ids(self, query: Query, most: int) -> list[int]:
+        return self._index.newest(query, NEWEST, most)
+
+    def settle(self, timeout_s: float) -> None:
+        end = time.monotonic() + timeout_s
+        while 0 < self._behind(MOMENT) < MOMENT and time.monotonic() < end:
+            time.sleep(LOOK_S)
+
+    def backlog(self) -> int:
+        return self._behind(BACKLOG_COUNTED)
+
+    def _behind(self, most: int) -> int:
+        state = self._index.state()
+        return self._archive.backlog(state.position if state else START, most)
+
+    def _best(self, query: Query, offset: int, limit: int, wanted: DialogFilter) -> JsonPage:
+        """`offset` counts ranked hits, shown or not."""
+        shown: list[tuple[int, Found]] = []
+        while len(shown) <= limit:
+            ids = self._index.best(query, offset, CHUNK)
+            place = {message_id: offset + i for i, message_id in enumerate(ids)}
+            shown += [(place[item.message_id], item) for item in self._archive.found(ids, wanted)]
+            offset += len(ids)
+            if len(ids) < CHUNK:
+                break
+        next_key = (shown[limit - 1][0] + 1,) if len(shown) > limit else None
+        return _page(query, [item for _, item in shown[:limit]], next_key)
+
+
+def _page(query: Query, shown: list[Found], next_key: tuple[int, ...] | None) -> JsonPage:
+    return JsonPage(f"[{','.join(_shown(query, found) for found in shown)}]", next_key)
+
+
+def _shown(query: Query, found: Found) -> str:
+    where = json.dumps(fragment(query, found.text, found.beside), ensure_ascii=False)
+    return f'{found.item.removesuffix("}")},"fragment":{where}}}'

@@ -1,0 +1,222 @@
+"""The index of one archive: an SQLite file of its own beside it, so that writing it never holds an event up.
+
+It can be thrown away at any time; it is then built anew. The texts in it are in the one spelling of `words.normal`;
+FTS5 forgets a row only when it is given its former words, so they are kept.
+https://www.sqlite.org/fts5.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..db import Storage, Tx
+from ..errors import StorageError
+from ..model import Document
+from .query import Query, Term
+from .reading import extra, matches
+from .words import VERSION, normal, stem, words
+
+SCHEMA: Final = (
+    (
+        "CREATE TABLE state (archive TEXT NOT NULL, words_version INTEGER NOT NULL,"
+        " changed INTEGER NOT NULL, message_id INTEGER NOT NULL)",
+        "CREATE TABLE documents (message_id INTEGER PRIMARY KEY, chat_id INTEGER NOT NULL,"
+        " text TEXT NOT NULL, extra TEXT NOT NULL)",
+        "CREATE INDEX documents_by_chat ON documents (chat_id, message_id)",
+        "CREATE VIRTUAL TABLE words USING fts5 (exact, stems, extra, content='',"
+        " tokenize='unicode61 remove_diacritics 0', prefix='2 3 4 5 6')",
+        "CREATE VIRTUAL TABLE grams USING fts5 (text, content='', tokenize='trigram', detail=none, columnsize=0)",
+    ),
+)
+START: Final = (-(2**62), -(2**62))
+SCRUB_S: Final = 600.0
+CHUNK: Final = 400  # hits that are looked at in one go
+RANKED: Final = 5000
+
+_NEWEST: Final = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
+_PARTS: Final = (
+    "SELECT d.message_id, d.text, d.extra FROM grams g CROSS JOIN documents d ON d.message_id = g.rowid"
+    " WHERE g.grams MATCH ? AND g.rowid < ? ORDER BY g.rowid DESC LIMIT ?"
+)
+_RANKED: Final = (
+    "SELECT rowid FROM (SELECT rowid, bm25(words, 2.0, 1.0, 0.5) AS rank FROM words WHERE words MATCH ?"
+    " ORDER BY rowid DESC LIMIT ?) ORDER BY rank, rowid DESC LIMIT ? OFFSET ?"
+)
+_OF_IDS: Final = (
+    "SELECT d.message_id, d.text, d.extra FROM json_each(?) i JOIN documents d ON d.message_id = i.value"
+    " ORDER BY d.message_id DESC"
+)
+_OF_CHATS: Final = (
+    "SELECT d.message_id, d.text, d.extra FROM json_each(?) c CROSS JOIN documents d ON d.chat_id = c.value"
+    " WHERE d.message_id < ? ORDER BY d.message_id DESC"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the index has followed, and which archive; None before it followed any."""
+
+    archive: str
+    position: tuple[int, int]
+
+
+class Index:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: Storage | None = None
+
+    def open(self) -> None:
+        """Raises StorageError; an unreadable file is set aside and a new one begun."""
+        if self._opened is None:
+            storage = Storage(self._path, schema=SCHEMA)
+            storage.open()
+            self._opened = storage
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _storage(self) -> Storage:
+        if self._opened is None:
+            raise StorageError("the search index is not there yet", next_step="see bot.log for why it cannot be opened")
+        return self._opened
+
+    def state(self) -> State | None:
+        with self._storage.read() as tx:
+            row = tx.sql.execute("SELECT archive, changed, message_id, words_version FROM state").fetchone()
+        return State(row[0], (row[1], row[2])) if row and row[3] == VERSION else None
+
+    def begin(self, archive: str) -> None:
+        """Forget everything and begin with this archive."""
+
+        def work(tx: Tx) -> None:
+            for statement in (
+                "DELETE FROM documents",
+                "INSERT INTO words (words) VALUES ('delete-all')",
+                "INSERT INTO grams (grams) VALUES ('delete-all')",
+                "DELETE FROM state",
+            ):
+                tx.sql.execute(statement)
+            tx.sql.execute("INSERT INTO state VALUES (?, ?, ?, ?)", (archive, VERSION, *START))
+
+        self._storage.write(work)
+
+    def take(self, documents: Sequence[Document], removed: Iterable[int], position: tuple[int, int]) -> None:
+        """Forget what was removed, then store what is new or changed; all of it or nothing."""
+
+        def work(tx: Tx) -> None:
+            for message_id in removed:
+                _forget(tx, message_id)
+            for document in documents:
+                _put(tx, document)
+            tx.sql.execute("UPDATE state SET changed = ?, message_id = ?", position)
+
+        self._storage.write(work)
+
+    def scrub(self) -> None:
+        """Let nothing remain of forgotten rows: FTS5 keeps their words until it merges, the WAL until it is cut."""
+
+        def work(tx: Tx) -> None:
+            tx.sql.execute("INSERT INTO words (words) VALUES ('optimize')")
+            tx.sql.execute("INSERT INTO grams (grams) VALUES ('optimize')")
+
+        self._storage.write(work, timeout_s=SCRUB_S)
+        self._storage.cut_wal()
+
+    # --- finding
+
+    def newest(self, query: Query, before: int, limit: int) -> list[int]:
+        """Up to `limit` numbers below `before`, newest first; fewer than `limit` only at the end."""
+        with self._storage.read() as tx:
+            if not query.needs_reading:
+                return [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, limit))]
+            found: list[int] = []
+            while len(found) < limit:
+                rows = self._candidates(tx, query, before)
+                found += [row[0] for row in rows if matches(query, row[1], row[2])]
+                if len(rows) < CHUNK:
+                    break
+                before = rows[-1][0]
+            return found[:limit]
+
+    def best(self, query: Query, offset: int, limit: int) -> list[int]:
+        """The same by how well they fit, among the newest; letters inside words have no rank."""
+        if query.needs_reading:
+            return self.newest(query, 2**62, offset + limit)[offset:]
+        with self._storage.read() as tx:
+            return [row[0] for row in tx.sql.execute(_RANKED, (_match(query), RANKED, limit, offset))]
+
+    def in_chats(self, query: Query, chat_ids: Sequence[int], before: int, limit: int) -> list[int]:
+        """The same in a few dialogs, read through one by one."""
+        found: list[int] = []
+        with self._storage.read() as tx:
+            for message_id, text, beside in tx.sql.execute(_OF_CHATS, (json.dumps(chat_ids), before)):
+                if matches(query, text, beside):
+                    found.append(message_id)
+                    if len(found) == limit:
+                        break
+        return found
+
+    def _candidates(self, tx: Tx, query: Query, before: int) -> list[tuple[int, str, str]]:
+        if query.parts:
+            grams = " AND ".join(f'"{gram}"' for part in query.parts for gram in _trigrams(part.words[0]))
+            return list(tx.sql.execute(_PARTS, (grams, before, CHUNK)))
+        ids = [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, CHUNK))]
+        return list(tx.sql.execute(_OF_IDS, (json.dumps(ids),)))
+
+
+def _put(tx: Tx, document: Document) -> None:
+    text, beside = normal(document.text), extra(document.author, document.file_names, document.text)
+    stored = tx.sql.execute("SELECT text, extra FROM documents WHERE message_id = ?", (document.message_id,)).fetchone()
+    if stored == (text, beside):
+        return
+    if stored is not None:
+        _forget(tx, document.message_id)
+    tx.sql.execute("INSERT INTO documents VALUES (?, ?, ?, ?)", (document.message_id, document.chat_id, text, beside))
+    tx.sql.execute(
+        "INSERT INTO words (rowid, exact, stems, extra) VALUES (?, ?, ?, ?)",
+        (document.message_id, *_columns(text, beside)),
+    )
+    tx.sql.execute("INSERT INTO grams (rowid, text) VALUES (?, ?)", (document.message_id, f"{text}\n{beside}"))
+
+
+def _forget(tx: Tx, message_id: int) -> None:
+    row = tx.sql.execute("DELETE FROM documents WHERE message_id = ? RETURNING text, extra", (message_id,)).fetchone()
+    if row is None:
+        return
+    tx.sql.execute(
+        "INSERT INTO words (words, rowid, exact, stems, extra) VALUES ('delete', ?, ?, ?, ?)",
+        (message_id, *_columns(*row)),
+    )
+    tx.sql.execute(
+        "INSERT INTO grams (grams, rowid, text) VALUES ('delete', ?, ?)", (message_id, f"{row[0]}\n{row[1]}")
+    )
+
+
+def _columns(text: str, beside: str) -> tuple[str, str, str]:
+    exact, more = words(text), words(beside)
+    return " ".join(exact), " ".join(map(stem, exact)), " ".join([*more, *(s for w in more if (s := stem(w)) != w)])
+
+
+def _match(query: Query) -> str:
+    """The query in the language of FTS5; what needs reading is left to the reader."""
+    wanted = " AND ".join(_term(term) for term in query.wanted if term.kind != "part")
+    excluded = " OR ".join(_term(term) for term in query.excluded if term.kind != "part")
+    return f"({wanted}) NOT ({excluded})" if excluded else wanted
+
+
+def _term(term: Term) -> str:
+    if term.kind == "forms":
+        return f'{{stems extra}} : "{stem(term.words[0])}"'
+    if term.kind == "prefix":
+        return f'{{exact extra}} : "{term.words[0]}" *'
+    return f'{{exact extra}} : "{" ".join(term.words)}"'
+
+
+def _trigrams(part: str) -> list[str]:
+    return [part[i : i + 3] for i in range(len(part) - 2)]

@@ -1,0 +1,80 @@
+"""The thread that keeps the index up to date: a follower of the archive's feed of changes.
+
+It works a moment after the archive does, in a file of its own and in small steps, so that no event waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from ..archive import Archive
+from ..errors import StorageError
+from .index import START, Index
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 500
+LOOK_S: Final = 5.0  # another process may have written, and only a look tells
+BREATH_S: Final = 0.02  # between two batches of a long way: the interpreter belongs to the portal's events
+AGAIN_S: Final = 30.0  # after the disk refused
+
+
+class Indexer(threading.Thread):
+    """`may_work`: whether this process is the one that works."""
+
+    def __init__(self, archive: Archive, index: Index, may_work: Callable[[], bool]) -> None:
+        super().__init__(name="b24bot-indexer", daemon=True)
+        self._archive = archive
+        self._index = index
+        self._may_work = may_work
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        seen = 0
+        while not self._stopped.is_set():
+            try:
+                if not self._may_work():
+                    self._stopped.wait(1.0)
+                    continue
+                self._index.open()
+                seen = self._archive.wait_for_change(0, 0.0)
+                while self.step() and not self._stopped.wait(BREATH_S):
+                    pass
+                self._archive.wait_for_change(seen, LOOK_S)
+            except StorageError as error:
+                log.warning("the search index falls behind: %s; %s", error, error.next_step)
+                self._stopped.wait(AGAIN_S)
+            except Exception:
+                log.exception("the search index stumbled")
+                self._stopped.wait(AGAIN_S)
+
+    def step(self) -> bool:
+        """Take the next changes; True when there may be more."""
+        state = self._index.state()
+        changes = self._archive.changes(state.position if state else START, BATCH)
+        if state is None or state.archive != changes.archive:
+            if state is not None:
+                log.warning("the archive is another one: the search index is built anew")
+            self._index.begin(changes.archive)
+            return True
+        # A removed message may have come again: everything that was removed is forgotten before anything is learned.
+        documents = changes.documents if len(changes.removed) < BATCH else ()
+        if not documents and not changes.removed:
+            return False
+        last = documents[-1] if documents else None
+        position = (last.changed, last.message_id) if last else state.position
+        self._index.take(documents, changes.removed, position)
+        if changes.removed:
+            if len(changes.removed) < BATCH:
+                self._index.scrub()
+            self._archive.forget_removed(changes.removed_to)
+        return BATCH in (len(changes.documents), len(changes.removed))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self.is_alive():
+            self.join(10.0)
+        self._index.close()
