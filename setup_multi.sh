@@ -12,7 +12,8 @@ umask 022
 ROOT="${B24BOT_ROOT:-}" # a staging directory for image builds; '' on a server
 OPT="$ROOT/opt/b24bot"
 BOTCTL="$ROOT/usr/local/bin/botctl"
-INSTALLED="$OPT/packages" # the packages that came with us: they go with us
+INSTALLED="$OPT/packages"      # the packages that came with us: they go with us
+INSTALLING="$OPT/packages.new" # what was there before we began to install; gone when that is done
 PYTHON=/usr/bin/python3
 PRODUCT=(python_bot systemd templates requirements.txt setup_multi.sh LICENSE README.md README.ru.md CHANGELOG.md)
 WITH_VALUE=' domain duckdns-domain duckdns-token-file client-id client-secret-file portal lines answers token-file tls-cert tls-key '
@@ -134,6 +135,9 @@ check_instance() {
 
 # --- the ground ------------------------------------------------------------------------------------------------
 
+# Tests kill us after each of our steps.
+stop_for_tests() { [ "${B24BOT_TEST_STOP_AFTER:-}" != "$1" ] || kill -KILL $$; }
+
 os_release() { sed -n "s/^$1=\"\?\([^\"]*\)\"\?$/\1/p" /etc/os-release 2>/dev/null; }
 
 check_ground() {
@@ -152,6 +156,7 @@ check_ground() {
 good_python() { "$PYTHON" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
 missing_packages() {
+	[ ! -e "$INSTALLING" ] || sed -n 's/^install //p' "$INSTALLING" # unpacked perhaps, but not set up
 	good_python || echo 'python3 python3-venv'
 	[ -s /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 	if [[ " ${pass[*]} " != *' --no-nginx '* ]]; then
@@ -162,16 +167,21 @@ missing_packages() {
 installed_packages() { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii *//p' | sort; }
 
 install_packages() {
-	local before
 	say "Installing the packages: $*" "Устанавливаю пакеты: $*"
-	before="$(installed_packages)"
+	mkdir -p "$OPT"
+	if [ ! -e "$INSTALLING" ]; then
+		(echo "install $*" && installed_packages) >"$INSTALLING.part"
+		mv -T "$INSTALLING.part" "$INSTALLING"
+	fi
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a
+	[ -z "$(dpkg --audit)" ] || dpkg --configure -a >/dev/null # a power cut, perhaps our own
 	apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 update >/dev/null ||
 		err 'the package lists could not be fetched' 'не удалось получить списки пакетов' 'apt-get update'
 	apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 install "$@" >/dev/null ||
 		err "apt-get could not install: $*" "apt-get не смог установить: $*" "apt-get install $*"
-	mkdir -p "$OPT"
-	comm -13 <(echo "$before") <(installed_packages) >>"$INSTALLED"
+	stop_for_tests packages
+	comm -13 <(sed '/^install /d' "$INSTALLING") <(installed_packages) >>"$INSTALLED"
+	rm "$INSTALLING"
 }
 
 # --- the release -----------------------------------------------------------------------------------------------
@@ -223,20 +233,29 @@ install_release() {
 	final="$OPT/releases/$release"
 	if [ "$(cat "$final/.checksum" 2>/dev/null || true)" != "$checksum" ] || ! works "$final"; then
 		say "Installing release $release" "Устанавливаю выпуск $release"
-		new="$OPT/releases/.$release.new"
-		rm -rf "$new" "$final"
+		new="$OPT/releases/.$release.new" # no name for a release: whoever looks for one passes it over
+		rm -rf "$new"
 		mkdir -p "$new"
 		(cd "$source" && find "${PRODUCT[@]}" -name __pycache__ -prune -o -type f ! -name '*.pyc' -print0 2>/dev/null |
 			tar --null --files-from=- --owner=0 --group=0 --mode=u+rw,go+r,go-w -cf -) | tar -C "$new" -xf -
 		chmod -R u=rwX,go=rX "$new"
+		stop_for_tests release
 		make_environment "$new" "${final#"$ROOT"}"
+		stop_for_tests venv
 		printf '%s\n' "$checksum" >"$new/.checksum"
+		sync -f "$new" # a power cut must not leave a whole directory of empty files
+		rm -rf "$new.old"
+		[ ! -e "$final" ] || mv -T "$final" "$new.old" # instances that run it have it open
 		mv -T "$new" "$final"
+		rm -rf "$new.old"
+		stop_for_tests whole
 	fi
 	if [ "$(readlink "$OPT/current" 2>/dev/null || true)" != "releases/$release" ]; then
 		ln -sfn "releases/$release" "$OPT/.current.new"
+		stop_for_tests link
 		mv -T "$OPT/.current.new" "$OPT/current"
 	fi
+	stop_for_tests current
 	install_command
 }
 
@@ -253,6 +272,7 @@ exec "${B24BOT_ROOT:-}/opt/b24bot/current/.venv/bin/python" -I -m python_bot.cli
 	mkdir -p "${BOTCTL%/*}"
 	printf '%s\n' "$text" >"$BOTCTL.new"
 	chmod 755 "$BOTCTL.new"
+	stop_for_tests command
 	mv -T "$BOTCTL.new" "$BOTCTL"
 }
 

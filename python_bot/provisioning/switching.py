@@ -10,7 +10,7 @@ from ..db import name_aside
 from . import archives, releases, rendering
 from .paths import Layout
 from .spec import InstanceSpec
-from .steps import Absent, ArchiveExchanged, ArchiveKept, DaemonReload, Directory, File, Step, UnitState
+from .steps import Absent, ArchiveExchanged, ArchiveKept, DaemonReload, Directory, File, FirewallPort, Step, UnitState
 
 
 def steps(layout: Layout, spec: InstanceSpec, version: str, ports: dict[str, int], *, database: bool) -> list[Step]:
@@ -38,6 +38,8 @@ def steps(layout: Layout, spec: InstanceSpec, version: str, ports: dict[str, int
             case UnitState(name, True) if name == layout.socket(spec.name):
                 # Another socket option is not worth a refused client: it counts from the next start of the socket.
                 found.append(UnitState(name, True))
+            case FirewallPort():
+                continue  # whoever closed it since has a reason
             case DaemonReload():
                 found += [step, archive]
             case _:
