@@ -16,7 +16,7 @@ INSTALLED="$OPT/packages"      # the packages that came with us: they go with us
 INSTALLING="$OPT/packages.new" # what was there before we began to install; gone when that is done
 PYTHON=/usr/bin/python3
 PRODUCT=(python_bot systemd templates requirements.txt setup_multi.sh LICENSE README.md README.ru.md CHANGELOG.md)
-WITH_VALUE=' domain duckdns-domain duckdns-token-file client-id client-secret-file portal lines answers token-file tls-cert tls-key '
+WITH_VALUE=' domain duckdns-domain duckdns-token-file client-id client-secret-file portal lines answers token-file tls tls-cert tls-key acme-email acme-server '
 temporary='' # removed at the end
 SWITCHES=' single plan yes allow-mixed-scripts no-nginx '
 
@@ -52,6 +52,9 @@ Without options on a terminal it asks. With them it asks only for what is missin
   --token-file FILE            token of the API (or API_SECRET_TOKEN in the environment); else one is made
   --lines none|all|3,7         open lines to attach the bot to
   --single                     the only one on its domain: served without the instance's name in the path
+  --tls acme                   HTTPS with a certificate that certbot gets and renews; later too. --tls off: HTTP again
+  --acme-email ADDRESS         yours, for the account with the authority
+  --acme-server URL            the authority's directory, when it is not Let's Encrypt
   --tls-cert FILE --tls-key FILE   HTTPS with your own certificate
   --answers FILE               NAME=value a line: any of the above, and any setting of the instance
   --plan                       show what would change, and change nothing
@@ -162,6 +165,18 @@ missing_packages() {
 	if [[ " ${pass[*]} " != *' --no-nginx '* ]]; then
 		command -v nginx >/dev/null || echo nginx
 	fi
+	! wants_acme || command -v certbot >/dev/null || echo certbot
+}
+
+wants_acme() { # by a flag or in the answers
+	local position
+	for ((position = 0; position + 1 < ${#pass[@]}; position++)); do
+		case "${pass[position]} ${pass[position + 1]}" in
+		'--tls acme') return 0 ;;
+		'--answers '*) grep -qE "^ *TLS=[\"']?acme[\"']? *$" "${pass[position + 1]}" 2>/dev/null && return 0 ;;
+		esac
+	done
+	return 1
 }
 
 installed_packages() { dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | sed -n 's/^ii *//p' | sort; }

@@ -187,19 +187,19 @@ def _register_fetching_bot(client: BitrixClient, wish: Wish, state: PortalState)
 
 
 def _bind(client: BitrixClient, wish: Wish, state: PortalState) -> None:
-    """Bind what is missing, and take away our bindings to a former URL."""
+    """Bind what is missing, then take away our bindings to a former URL: twice is harmless, never would be a loss."""
     rows = _attempt(state, "event.get", lambda: client.call("event.get"))
     bound = {(row.text("event").upper(), row.text("handler")) for row in Node(rows).nodes()}
     handler = wish.public_url
     commands = [
-        Command("event.unbind", {"event": event, "handler": url})
-        for event, url in sorted(bound)
-        if event in BOUND_EVENTS and url != handler
-    ]
-    commands += [
         Command("event.bind", {"event": event, "handler": handler})
         for event in BOUND_EVENTS
         if (event, handler) not in bound
+    ]
+    commands += [
+        Command("event.unbind", {"event": event, "handler": url})
+        for event, url in sorted(bound)
+        if event in BOUND_EVENTS and url != handler
     ]
     if not commands:
         return

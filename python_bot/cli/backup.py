@@ -27,6 +27,7 @@ from ..provisioning.paths import Layout
 from ..provisioning.ports import choose_port, read_ports
 from ..provisioning.spec import InstanceSpec
 from ..settings import INSTANCE_NAME
+from . import certificates
 from .env_change import check
 from .instances import check_name, need_root
 from .output import echo_json, json_option
@@ -142,15 +143,16 @@ def _wanted(layout: Layout, stored: InstanceSpec, name: str, domain: str | None,
     if release not in releases.installed(layout):
         release = releases.default(layout) or __version__
     moved = replace(stored, name=name, domain=served.ascii, unicode_domain=served.unicode, port=port, release=release)
-    if served.ascii != stored.domain:
-        moved = replace(moved, scheme="http", certificate="", key="")
+    has_moved = served.ascii != stored.domain
+    if has_moved or (stored.acme_server and not Path(stored.certificate).is_file()):
+        moved = certificates.without(moved)
     env = {
         **stored.env,
         "B24BOT_INSTANCE": name,
         "B24BOT_HOME": str(Path("/") / layout.home(name).relative_to(layout.root)),
         "PORT": str(port),
     }
-    if (name, served.ascii) != (stored.name, stored.domain):
+    if (name, moved.scheme) != (stored.name, stored.scheme) or has_moved:
         env["B24BOT_PUBLIC_URL"] = moved.public_url
     check(env)
     return replace(moved, env=env)
@@ -194,6 +196,8 @@ def _has_twin(layout: Layout, stored: InstanceSpec, name: str) -> bool:
 
 def _farewell(layout: Layout, stored: InstanceSpec, spec: InstanceSpec) -> None:
     click.echo(f"Handler URL: {spec.public_url}")
+    if stored.acme_server and not spec.acme_server:
+        click.echo(f"Its certificate stayed where it was; a new one: botctl {spec.name} create --tls acme")
     if _has_twin(layout, stored, spec.name):
         click.echo(
             f"{stored.name} lives here too and has the same tokens of the portal: {spec.name} shows its archive and"

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,15 +24,18 @@ from ..provisioning.machine import Machine
 from ..provisioning.paths import Layout
 from ..provisioning.ports import choose_port, read_ports
 from ..provisioning.spec import InstanceSpec
+from ..provisioning.steps import NginxReload, Process, Step, UnitState
 from ..provisioning.transaction import Transaction, exclusive, recover
 from ..settings import Settings
-from . import firewall
+from . import certificates, firewall
 from .create_texts import TEXTS
 from .duckdns import base_url
 from .instances import check_name
 from .language import language
 from .plan_view import show_plan
 from .wizard import ask_what_is_missing, confirm
+
+Make = Callable[[InstanceSpec], bool]
 
 
 @click.command()
@@ -45,8 +48,7 @@ from .wizard import ask_what_is_missing, confirm
 @click.option("--token-file", type=click.Path(path_type=Path), help="File that holds API_SECRET_TOKEN.")
 @click.option("--lines", help="Open lines to attach the bot to: none, all, or ids such as 3,7.")
 @click.option("--single", is_flag=True, help="Serve at the root of the domain, without the instance's prefix.")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="HTTPS with your own certificate: its full chain.")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's key.")
+@certificates.options
 @click.option("--answers", type=click.Path(path_type=Path), help="File with answers, NAME=value a line.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Ask nothing; what is missing gets its default.")
@@ -60,6 +62,7 @@ def create(instance: str, /, **options: Any) -> None:
     Examples:
       botctl shop-1 create --domain bots.example.ru --portal acme.bitrix24.ru
       botctl shop-1 create --domain бот.пример.рф --plan
+      botctl shop-1 create --tls acme --acme-email admin@example.ru
     """
     say = TEXTS[language()]
     layout = inventory.layout()
@@ -71,23 +74,59 @@ def create(instance: str, /, **options: Any) -> None:
         if undone:
             click.echo(f"An interrupted run was {undone}", err=True)
         spec, address, is_new = _wanted(layout, instance, options, say)
-        ports = read_ports(layout.ports_map)
         check_name(layout, spec)
-        steps = rendering.create(layout, spec, ports, nginx_wanted=not options["no_nginx"], address=address)
+        before = certificates.until_issued(layout, spec, options)
+
+        def steps_of(stage: InstanceSpec) -> list[Step]:
+            ports = read_ports(layout.ports_map)
+            return rendering.create(layout, stage, ports, nginx_wanted=not options["no_nginx"], address=address)
+
         if options["plan_only"]:
             click.echo(say["plan"].format(name=instance))
-            show_plan(machine, steps)
+            then = say["plan_then"].format(domain=spec.domain)
+            _show_plans(machine, steps_of(before) if before else [], steps_of(spec), then)
             return
         is_asked = not options["yes"] and sys.stdin.isatty()
         if is_new and is_asked and not confirm(say["confirm"].format(name=instance, url=spec.shown_url), say):
             raise click.Abort()
-        steps = firewall.settle(machine, steps, say, asks=is_asked)
+        wanted = steps_of(spec)
+        settled = firewall.settle(machine, wanted, say, asks=is_asked)
+        declined = [step for step in wanted if step not in settled]
+
+        def make(stage: InstanceSpec) -> bool:
+            verify = _verifier(layout, stage, through_nginx=not options["no_nginx"])
+            steps = [step for step in steps_of(stage) if step not in declined]
+            return bool(Transaction(layout, machine, f"create {instance}").carry_out(steps, verify))
+
         _take_address(layout, address, say)
-        verify = _verifier(layout, spec, through_nginx=not options["no_nginx"])
-        changed = Transaction(layout, machine, f"create {instance}").carry_out(steps, verify)
+        changed = _make(before, spec, say, make)
     if not changed:
         click.echo(say["nothing"].format(name=instance))
     _farewell(spec, say)
+    certificates.point_to_neighbours(layout, spec, say)
+
+
+def _show_plans(machine: Machine, before: Sequence[Step], steps: Sequence[Step], then: str) -> None:
+    """`before`: of what is served while an authority is asked; empty when none is."""
+    if before:
+        show_plan(machine, before)
+        click.echo(then)
+    again = (UnitState, Process, NginxReload)
+    show_plan(machine, [step for step in steps if step not in before or isinstance(step, again)])
+
+
+def _make(before: InstanceSpec | None, spec: InstanceSpec, say: dict[str, str], make: Make) -> bool:
+    """Whether anything changed. What `make` does happens or does not; when the authority refuses, `before` stays."""
+    if before is None:
+        return make(spec)
+    changed = make(before)
+    click.echo(say["asking"].format(url=before.public_url, domain=spec.domain, server=spec.acme_server))
+    try:
+        return make(spec) or changed
+    except B24BotError:
+        _farewell(before, say)
+        click.echo(say["refused"].format(url=before.public_url))
+        raise
 
 
 def _take_address(layout: Layout, address: duckdns.DuckDns | None, say: dict[str, str]) -> None:
@@ -131,7 +170,7 @@ def _wanted(
     base = existing or InstanceSpec(name, "", "", choose_port(read_ports(layout.ports_map), name), _release(layout))
     single = bool(options["single"] or base.single)
     spec = replace(base, domain=domain.ascii, unicode_domain=domain.unicode, single=single)
-    spec = _with_certificate(layout, spec, options, is_new=existing is None)
+    spec = certificates.with_certificate(layout, spec, given, existing.domain if existing else "")
     spec = replace(spec, env=_environment(layout, spec, given))
     return spec, _address(layout, spec, given, options), existing is None
 
@@ -156,22 +195,6 @@ def _release(layout: Layout) -> str:
     return ours.name if ours.parent == layout.releases else __version__
 
 
-def _with_certificate(layout: Layout, spec: InstanceSpec, options: dict[str, Any], *, is_new: bool) -> InstanceSpec:
-    """HTTPS when a certificate is given, or when the domain of a new instance has one already."""
-    if bool(options["tls_cert"]) != bool(options["tls_key"]):
-        raise click.UsageError("--tls-cert and --tls-key belong together")
-    if options["tls_cert"]:
-        for path in (options["tls_cert"], options["tls_key"]):
-            if not path.is_file():
-                raise B24BotError(f"{path} is no file", next_step="give the full path of a PEM file")
-        certificate, key = (str(options[name].resolve()) for name in ("tls_cert", "tls_key"))
-        return replace(spec, scheme="https", certificate=certificate, key=key)
-    same = [other for other in inventory.others(layout, spec.name) if other.domain == spec.domain]
-    if is_new and any(other.scheme == "https" for other in same):
-        return replace(spec, scheme="https")
-    return spec
-
-
 def _domain(
     given: dict[str, str], existing: InstanceSpec | None, options: dict[str, Any], say: dict[str, str]
 ) -> Domain:
@@ -194,7 +217,7 @@ def _answers(options: dict[str, Any]) -> dict[str, str]:
         raise click.UsageError("give --domain or --duckdns-domain, not both")
     if options["domain"]:
         found.pop("duckdns_domain", None)
-    for key in ("domain", "duckdns_domain", "portal", "client_id", "lines"):
+    for key in ("domain", "duckdns_domain", "portal", "client_id", "lines", *certificates.OPTIONS):
         if options[key]:
             found[key] = options[key]
     if found.get("duckdns_domain"):

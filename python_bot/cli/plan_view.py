@@ -10,6 +10,7 @@ import click
 from ..provisioning.machine import Machine
 from ..provisioning.steps import (
     Absent,
+    AcmeCertificate,
     DaemonReload,
     Directory,
     EmptyDirectoryGone,
@@ -59,6 +60,8 @@ def _show(step: Step) -> None:
             click.echo("  test the whole nginx configuration, then reload nginx")
         case FirewallPort(port, is_open):
             click.echo(f"  ufw {'allow' if is_open else 'delete allow'} {port}/tcp")
+        case AcmeCertificate(domain, server, _):
+            click.echo(f"  certbot gets a certificate for {domain} from {server} and renews it")
         case Process(instance, running, _):
             click.echo(f"  {'start' if running else 'stop'} gunicorn of {instance}")
 

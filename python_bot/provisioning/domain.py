@@ -29,7 +29,7 @@ def read_domain(pasted: str, *, allow_mixed_scripts: bool = False) -> Domain:
     """'https://Пример.РФ/путь' -> Domain('xn--e1afmkfd.xn--p1ai', 'пример.рф'). Raises B24BotError."""
     text = pasted.strip().strip("«»\"'")
     name = host_of(text)
-    if _is_address(name):
+    if is_address(name):
         return Domain(name, name)
     try:
         ascii_name = idna.encode(name, uts46=True, std3_rules=True).decode().lower()
@@ -62,7 +62,7 @@ def host_of(text: str) -> str:
     return re.sub(r":\d*$", "", host).rstrip(".。")
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).version == 4
     except ValueError:

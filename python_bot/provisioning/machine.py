@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import B24BotError
-from . import archives, daemon, nginx
+from . import acme, archives, daemon, nginx
 from .files import copy_aside, copy_into_place, drop_if_empty, make_directory, remove, write_file, write_link
 from .firewall import Ufw
 from .hold import Holds
 from .paths import Layout
 from .steps import (
     Absent,
+    AcmeCertificate,
     ArchiveExchanged,
     ArchiveKept,
     DaemonReload,
@@ -71,6 +72,8 @@ class Machine:
                 return self.layout.is_staging or (
                     self.firewall.state(port) != "closed" if is_open else not self.firewall.is_ours(port)
                 )
+            case AcmeCertificate():
+                return self.layout.is_staging or acme.is_issued(self.layout, step)
             case DaemonReload() | NginxReload():
                 return True  # only ever a consequence of other steps
             case ArchiveKept() | ArchiveExchanged():
@@ -83,6 +86,7 @@ class Machine:
         touched = {path for step in todo if (path := getattr(step, "path", None)) is not None}
         units = any(path.is_relative_to(self.layout.units) for path in touched)
         web = any(path.is_relative_to(self.layout.nginx) for path in touched)
+        web = web or any(isinstance(step, AcmeCertificate) for step in todo)
 
         def is_due(step: Step) -> bool:
             match step:
@@ -157,6 +161,8 @@ class Machine:
                 nginx.reload(self.has_systemd)
             case FirewallPort(port, is_open):
                 self.firewall.open(port) if is_open else self.firewall.close(port)
+            case AcmeCertificate():
+                acme.issue(self.layout, step)
             case Process(instance, running, _):
                 daemon.stop(self.layout, instance)
                 if running:
@@ -240,6 +246,8 @@ class Machine:
                 return {"do": "firewall", "port": port, "was_ours": self.firewall.is_ours(port)}
             case DaemonReload():
                 return {"do": "daemon-reload"}
+            case AcmeCertificate():
+                return {"do": "certificate", **acme.undo_record(self.layout, step, kept)}
             case NginxReload():
                 logs = [str(path) for path in self.layout.all_web_logs()]
                 return {"do": "nginx", "was": nginx.is_running(), "logs": logs}
@@ -294,6 +302,8 @@ class Machine:
             case "exchange":
                 self.stand_still(record["instance"])
                 archives.take_again(self.layout, record["instance"], record["aside"])
+            case "certificate":
+                acme.undo(self.layout, record)
             case "nginx":
                 for log in self.layout.all_web_logs():
                     if str(log) not in record["logs"]:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import B24BotError
+from .acme import certificate_files
 from .files import remove
 from .paths import Layout
 from .ports import holder_of
-from .steps import Absent, Directory, EmptyDirectoryGone, File, Link, Step
+from .steps import Absent, AcmeCertificate, Directory, EmptyDirectoryGone, File, Link, Step
 
 TEMPLATES: Final = Path(__file__).parent.parent.parent / "templates" / "nginx"
 TIMEOUT_S: Final = 30
@@ -44,9 +45,7 @@ def render(template: str, **values: str) -> bytes:
     return text.encode()
 
 
-def vhost(
-    layout: Layout, domain: str, unicode_domain: str, *, single: bool, tls: Certificate | None, acme_webroot: str = ""
-) -> bytes:
+def vhost(layout: Layout, domain: str, unicode_domain: str, *, single: bool, tls: Certificate | None) -> bytes:
     has_ipv6 = Path("/proc/net/if_inet6").exists()
     common = {
         "DOMAIN": domain,
@@ -57,16 +56,11 @@ def vhost(
     if tls is not None:
         listen = "\n    listen [::]:443 ssl;" if has_ipv6 else ""
         tls_server = render("vhost_tls.conf", CERTIFICATE=tls.certificate, KEY=tls.key, LISTEN6_TLS=listen, **common)
-    acme = (
-        f"    location ^~ /.well-known/acme-challenge/ {{\n        root {acme_webroot};\n    }}\n"
-        if acme_webroot
-        else ""
-    )
     return render(
         "vhost.conf",
         UNICODE=unicode_domain,
         LISTEN6="\n    listen [::]:80;" if has_ipv6 else "",
-        ACME=acme,
+        ACME_WEBROOT=str(Path("/") / layout.acme_webroot.relative_to(layout.root)),
         TLS_SERVER=tls_server.decode(),
         **common,
     )
@@ -163,6 +157,9 @@ def check_future(layout: Layout, todo: Sequence[Step]) -> None:
         shutil.copytree(layout.nginx, future, symlinks=True)
         for step in todo:
             _pretend(step, layout.nginx, future)
+        for step in todo:
+            if isinstance(step, AcmeCertificate):
+                _put_stand_in(layout, step, future)
         then = _test(future)
     _judge(now, then)
 
@@ -235,6 +232,21 @@ def _pretend(step: Step, live: Path, future: Path) -> None:
                 there.rmdir()
         case _:
             pass
+
+
+def _put_stand_in(layout: Layout, step: AcmeCertificate, future: Path) -> None:
+    """A certificate of our own making in the copy, in place of the one that certbot is going to get."""
+    if not shutil.which("openssl"):
+        raise B24BotError("the command openssl is missing on this server", next_step="apt-get install openssl")
+    certificate, key = future.with_name("stand-in.pem"), future.with_name("stand-in.key")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-subj", "/CN=stand-in", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *files], capture_output=True, timeout=TIMEOUT_S, check=True)
+    vhost = future / layout.vhost(step.domain).relative_to(layout.nginx)
+    text = vhost.read_text(encoding="utf-8")
+    for wanted, stand_in in zip(certificate_files(layout, step.domain), (certificate, key), strict=True):
+        text = text.replace(wanted, str(stand_in))
+    vhost.write_text(text, encoding="utf-8")
 
 
 def is_running() -> bool:

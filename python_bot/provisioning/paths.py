@@ -129,6 +129,32 @@ class Layout:
         """What concerns all of nginx: the zone of the rate limit, the size of the name hash, the log format."""
         return self.nginx / "conf.d" / "00-b24bots.conf"
 
+    # --- certbot
+
+    @property
+    def letsencrypt(self) -> Path:
+        return self._at("etc/letsencrypt")
+
+    @property
+    def certbot_work(self) -> Path:
+        return self._at("var/lib/letsencrypt")
+
+    @property
+    def certbot_logs(self) -> Path:
+        return self._at("var/log/letsencrypt")
+
+    @property
+    def certbot_made(self) -> Path:
+        """What our first certificate found missing of certbot's own, as JSON: it goes with the last one."""
+        return self.etc / "certbot.json"
+
+    @property
+    def acme_webroot(self) -> Path:
+        """Where certbot lays the answers to challenges and nginx finds them."""
+        return self._at("var/lib/b24bot-acme")
+
+    # --- nginx's logs
+
     def web_logs(self, domain: str) -> list[Path]:
         """The domain's log files, rotated ones too, that exist now."""
         return [path for kind in ("access", "error") for path in self._web_logs(f"{domain}.{kind}.log*")]

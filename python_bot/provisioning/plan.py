@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..errors import B24BotError
-from . import duckdns, inventory, nginx
+from . import duckdns, inventory, sites
 from .envfile import write_env
 from .paths import Layout
 from .ports import write_ports
@@ -53,17 +52,20 @@ def create(
 ) -> list[Step]:
     """Everything of a running instance, in an order in which nothing is served before it works.
 
+    An instance that runs already gets its new address before its restart tells the portal about it.
     `address`: the name at DuckDNS that this server keeps leading to itself.
     """
     user = layout.user(spec.name)
     home = layout.home(spec.name)
-    shared = _missing_directories(layout, spec.domain if nginx_wanted else "")
+    shared = _missing_directories(layout, sites.directories(layout, spec) if nginx_wanted else [])
     by_name = duckdns.files(layout, address) if address else []
     shared += [step for step in by_name if isinstance(step, Directory)]
     made = [*read_made_directories(layout), *(str(step.path) for step in shared)]
-    steps: list[Step] = [
+    first: list[Step] = [
         *shared,
         File(layout.made_directories, json.dumps(list(dict.fromkeys(made)), indent=1).encode()),
+    ]
+    instance: list[Step] = [
         SystemUser(user, home),
         Directory(home, 0o700, user, is_home=True),
         Directory(home / "files", 0o700, user),
@@ -80,7 +82,9 @@ def create(
         *_running(layout, spec.name, spec.enabled),
         *([duckdns.running(layout, address.name)] if address else []),
     ]
-    return [*steps, *web(layout, spec), *web_ports(spec)] if nginx_wanted else steps
+    site = [*sites.served(layout, spec), *web_ports(spec)] if nginx_wanted else []
+    is_new = not layout.spec_file(spec.name).exists()
+    return [*first, *instance, *site] if is_new else [*first, *site, *instance]
 
 
 def web_ports(spec: InstanceSpec) -> list[FirewallPort]:
@@ -88,50 +92,10 @@ def web_ports(spec: InstanceSpec) -> list[FirewallPort]:
     return [FirewallPort(port) for port in WEB_PORTS if port == 80 or spec.scheme == "https"]
 
 
-def web(layout: Layout, spec: InstanceSpec) -> list[Step]:
-    """The domain's virtual host and the instance's part of it."""
-    # One certificate a domain: whoever has it, all instances there are reached by it.
-    holder = next((each for each in _of_domain(layout, spec) if each.certificate), spec)
-    tls = nginx.Certificate(holder.certificate, holder.key) if holder.certificate else None
-    vhost = nginx.vhost(layout, spec.domain, spec.unicode_domain, single=spec.single, tls=tls)
-    return [
-        File(layout.nginx_common, nginx.common(layout)),
-        File(layout.nginx / "b24bots.d/proxy.conf", nginx.render("proxy.conf")),
-        File(
-            layout.include(spec.domain, spec.name),
-            nginx.instance_include(layout, spec.name, spec.prefix, spec.port),
-        ),
-        File(layout.vhost(spec.domain), vhost),
-        Link(layout.vhost_link(spec.domain), str(_on_machine(layout, layout.vhost(spec.domain)))),
-        *_former_web(layout, spec),
-        NginxReload(),
-    ]
-
-
-def _of_domain(layout: Layout, spec: InstanceSpec) -> list[InstanceSpec]:
-    return [spec, *(other for other in inventory.others(layout, spec.name) if other.domain == spec.domain)]
-
-
-def _former_web(layout: Layout, spec: InstanceSpec) -> list[Step]:
-    """What an instance leaves behind that moves to another domain."""
-    former = _moves_from(layout, spec)
-    return _web_gone(layout, former, is_last=_is_alone(layout, former)) if former else []
-
-
 def _former_name(layout: Layout, spec: InstanceSpec) -> list[Step]:
-    former = _moves_from(layout, spec)
-    return _name_gone(layout, former) if former and _is_alone(layout, former) else []
-
-
-def _moves_from(layout: Layout, spec: InstanceSpec) -> InstanceSpec | None:
-    with suppress(B24BotError):
-        former = inventory.spec(layout, spec.name)
-        return former if former.domain != spec.domain else None
-    return None
-
-
-def _is_alone(layout: Layout, spec: InstanceSpec) -> bool:
-    return len(_of_domain(layout, spec)) == 1
+    former = sites.moves_from(layout, spec)
+    is_last = former and all(other.domain != former.domain for other in inventory.others(layout, spec.name))
+    return _name_gone(layout, former) if former and is_last else []
 
 
 def _name_gone(layout: Layout, spec: InstanceSpec) -> list[Step]:
@@ -140,23 +104,12 @@ def _name_gone(layout: Layout, spec: InstanceSpec) -> list[Step]:
     return duckdns.gone(layout, name) if name else []
 
 
-def _web_gone(layout: Layout, spec: InstanceSpec, *, is_last: bool) -> list[Step]:
-    gone: list[Step] = [Absent(layout.include(spec.domain, spec.name))]
-    if is_last:
-        gone += [
-            Absent(layout.vhost_link(spec.domain)),
-            Absent(layout.vhost(spec.domain)),
-            EmptyDirectoryGone(layout.includes(spec.domain)),
-        ]
-    return gone
-
-
 def purge(layout: Layout, spec: InstanceSpec, ports: dict[str, int], others: list[InstanceSpec]) -> list[Step]:
     """Everything of the instance goes; what it shared goes with the last that shared it."""
     left = {name: port for name, port in ports.items() if name != spec.name}
     is_last_of_domain = all(other.domain != spec.domain for other in others)
     made = [Path(path) for path in read_made_directories(layout)]
-    steps = _web_gone(layout, spec, is_last=is_last_of_domain)
+    steps = sites.gone(layout, spec, others)
     if not others:
         steps += [
             Absent(layout.nginx / "b24bots.d/proxy.conf"),
@@ -165,6 +118,7 @@ def purge(layout: Layout, spec: InstanceSpec, ports: dict[str, int], others: lis
         ]
     steps += [
         NginxReload(),
+        *sites.certificate_gone(layout, spec, others),
         *(Absent(path) for path in (layout.web_logs(spec.domain) if is_last_of_domain else [])),
         *_running(layout, spec.name, False),
         Absent(layout.units / layout.socket(spec.name)),
@@ -265,12 +219,9 @@ def read_made_directories(layout: Layout) -> list[str]:
     return found
 
 
-def _missing_directories(layout: Layout, domain: str) -> list[Directory]:
+def _missing_directories(layout: Layout, further: list[Path]) -> list[Directory]:
     """Shared directories that do not exist yet, outermost first; those that exist are left as they are."""
-    wanted = [layout.etc / "env", layout.etc / "instances", layout.homes, layout.units]
-    if domain:
-        wanted += [layout.nginx_common.parent, layout.vhost("x").parent, layout.vhost_link("x").parent]
-        wanted += [layout.includes(domain)]
+    wanted = [layout.etc / "env", layout.etc / "instances", layout.homes, layout.units, *further]
     missing: dict[Path, None] = {}
     for path in wanted:
         for part in (*reversed(path.relative_to(layout.root).parents), path.relative_to(layout.root)):

@@ -12,7 +12,11 @@ from ..errors import B24BotError
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """`domain` in Punycode; `single`: served at the root of its domain. `env`: the settings, secrets included."""
+    """`domain` in Punycode; `single`: served at the root of its domain. `env`: the settings, secrets included.
+
+    The certificate belongs to the domain and is the same in all of its instances; each has its own `scheme`.
+    `acme_server`: the directory of the authority that certbot gets it from; '' for an own certificate or none.
+    """
 
     name: str
     domain: str
@@ -23,6 +27,8 @@ class InstanceSpec:
     scheme: str = "http"
     certificate: str = ""
     key: str = ""
+    acme_server: str = ""
+    acme_email: str = ""
     enabled: bool = True
     env: dict[str, str] = field(default_factory=dict)
 

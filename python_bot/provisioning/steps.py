@@ -93,6 +93,15 @@ class FirewallPort:
 
 
 @dataclass(frozen=True, slots=True)
+class AcmeCertificate:
+    """certbot has a certificate for the domain from this authority and renews it. `email`: for a new account, or ''."""
+
+    domain: str
+    server: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """Where systemd is not PID 1: gunicorn of an instance runs as a daemon with a pid file, or not."""
 
@@ -130,6 +139,7 @@ Step = (
     | DaemonReload
     | NginxReload
     | FirewallPort
+    | AcmeCertificate
     | Process
     | ArchiveKept
     | ArchiveExchanged

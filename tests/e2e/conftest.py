@@ -59,10 +59,13 @@ def boot(installed: Callable[[str], list[Path]]) -> Iterator[Callable[..., Machi
         packages: bool = True,
         systemd: bool = True,
         ufw: bool = False,
+        authority: bool = False,
     ) -> Machine:
         layers = installed(codename) if packages else [debian.bare(codename)]
         if ufw:
             layers = [layers[0], debian.with_ufw(codename), *layers[1:]]
+        if authority:
+            layers = [layers[0], debian.with_authority(codename), *layers[1:]]
         running.append(Machine(layers, options=options, systemd=systemd).__enter__())
         return _ready(running[-1])
 

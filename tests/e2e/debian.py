@@ -94,23 +94,36 @@ def bare(codename: str) -> Path:
 def with_packages(codename: str) -> list[Path]:
     """Layers of a Debian that has what the installer would install, and the wheels of the requirements."""
     requirements = (ROOT / "requirements.txt").read_bytes()
-    key = hashlib.sha256(requirements + " ".join(PACKAGES).encode()).hexdigest()[:12]
-    layer = CACHE / f"{codename}.packages-{key}"
+    script = (
+        f"{_installing(PACKAGES)}; python3 -m venv /root/v; "
+        "/root/v/bin/pip -q download --disable-pip-version-check --only-binary=:all: --require-hashes "
+        "-r /root/requirements.txt -d /root/wheels; rm -r /root/v /root/requirements.txt"
+    )
+    layer = _layer(f"{codename}.packages", [bare(codename)], script, requirements, " ".join(PACKAGES).encode())
+    return [layer, bare(codename)]
+
+
+def _installing(packages: Sequence[str]) -> str:
+    return (
+        "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get -q update; "
+        f"apt-get -q install -y --no-install-recommends {' '.join(packages)}; "
+        "apt-get clean; rm -rf /var/lib/apt/lists/*"
+    )
+
+
+def _layer(name: str, below: Sequence[Path], script: str, requirements: bytes, made_from: bytes) -> Path:
+    """What the script adds to the layers below; kept until what it is made from changes."""
+    key = hashlib.sha256(requirements + made_from).hexdigest()[:12]
+    layer = CACHE / f"{name}-{key}"
     if not layer.is_dir():
-        for old in CACHE.glob(f"{codename}.packages-*"):
+        for old in CACHE.glob(f"{name}-*"):
             shutil.rmtree(old)
-        with Overlay([bare(codename)], keep=layer.with_suffix(".part")) as overlay:
-            shutil.copy(ROOT / "requirements.txt", overlay.root / "root/requirements.txt")
-            script = (
-                "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get -q update; "
-                f"apt-get -q install -y --no-install-recommends {' '.join(PACKAGES)}; "
-                "apt-get clean; rm -rf /var/lib/apt/lists/*; python3 -m venv /root/v; "
-                "/root/v/bin/pip -q download --disable-pip-version-check --only-binary=:all: --require-hashes "
-                "-r /root/requirements.txt -d /root/wheels; rm -r /root/v /root/requirements.txt"
-            )
+        with Overlay(below, keep=layer.with_suffix(".part")) as overlay:
+            if requirements:
+                (overlay.root / "root/requirements.txt").write_bytes(requirements)
             run_unbooted(overlay.root, ["sh", "-c", script], host_network())
         layer.with_suffix(".part").rename(layer)
-    return [layer, bare(codename)]
+    return layer
 
 
 def with_product(codename: str, layer: Path) -> list[Path]:
@@ -125,17 +138,17 @@ def with_product(codename: str, layer: Path) -> list[Path]:
 
 def with_ufw(codename: str) -> Path:
     """A layer for above `with_packages`: Debian's usual firewall, not switched on."""
+    return _packages_above(f"{codename}.ufw", codename, ("ufw",))
+
+
+def with_authority(codename: str) -> Path:
+    """A layer for above `with_packages`: certbot, and pebble, the ACME server by Let's Encrypt for tests."""
+    return _packages_above(f"{codename}.authority", codename, ("certbot", "pebble"))
+
+
+def _packages_above(name: str, codename: str, packages: Sequence[str]) -> Path:
     below = with_packages(codename)
-    layer = CACHE / f"{below[0].name}.ufw"
-    if not layer.is_dir():
-        with Overlay(below, keep=layer.with_suffix(".part")) as overlay:
-            script = (
-                "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get -q update; "
-                "apt-get -q install -y --no-install-recommends ufw; apt-get clean; rm -rf /var/lib/apt/lists/*"
-            )
-            run_unbooted(overlay.root, ["sh", "-c", script], host_network())
-        layer.with_suffix(".part").rename(layer)
-    return layer
+    return _layer(name, below, _installing(packages), b"", below[0].name.encode())
 
 
 def run_unbooted(root: Path, command: Sequence[str], options: Sequence[str], timeout: float = 600.0) -> str:

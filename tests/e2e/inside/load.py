@@ -1,6 +1,6 @@
-"""Runs inside a machine: `load.py COUNT RATE PATH TOKEN` sends requests through nginx at a steady rate, each on a
-connection of its own, a GET of the archive and a POST of an event in turn. Prints a line of JSON: the answers' statuses
-with their counts, and the slowest answer in milliseconds."""
+"""Runs inside a machine: `load.py COUNT RATE PATH TOKEN [https]` sends requests through nginx at a steady rate, each
+on a connection of its own, a GET of the archive and a POST of an event in turn. Prints a line of JSON: the answers'
+statuses with their counts, and the slowest answer in milliseconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ HEADERS = {"Host": "bots.example.ru", "Content-Type": "application/x-www-form-ur
 def send(number: int, at: float, prefix: str, token: str) -> tuple[str, float]:
     time.sleep(max(0.0, at - time.monotonic()))
     begun = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=30)
+    opened = http.client.HTTPSConnection if "https" in sys.argv else http.client.HTTPConnection
+    connection = opened(HEADERS["Host"], timeout=30)
     try:
         if number % 2:
             connection.request("GET", f"{prefix}/api/dialogs", headers={**HEADERS, "Authorization": f"Bearer {token}"})

@@ -1,7 +1,7 @@
 """Runs inside a machine: a simulated portal that does what it is told, a line of JSON a command.
 
 {"do": "install", "handler": URL} · {"do": "client", "text": TEXT} · {"do": "operator", "chat_id": N, "text": TEXT}
-{"do": "handed_over", "chat_id": N}
+{"do": "handed_over", "chat_id": N} · {"do": "handlers"} and {"do": "delivered"}: the URLs
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ def obey(portal: SimulatedPortal, order: dict[str, Any]) -> dict[str, Any]:
             return {"is": portal.handed_over(order["chat_id"])}
         case "deliveries":
             return {"status": [delivery.status for delivery in portal.deliveries]}
+        case "handlers":
+            with portal.core.lock:
+                return {"urls": sorted({handler.url for handler in portal.core.handlers})}
+        case "delivered":
+            return {"urls": [delivery.url for delivery in portal.deliveries if delivery.ok]}
     raise AssertionError(order)
 
 
