@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteErasure
+from .archive import SqliteArchive, SqliteComparison, SqliteErasure
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -34,6 +34,8 @@ from .model import time_text
 from .outbox import SqliteOutbox
 from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
+from .sync import Sync
+from .sync.refresh import Refresh
 from .web import errors, hooks, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
@@ -66,6 +68,7 @@ class Instance:
         )
         self.storage = Storage(home / "dialogs.db")
         self.archive = SqliteArchive(self.storage)
+        self.compared = SqliteComparison(self.storage)
         self.outbox = SqliteOutbox(self.storage)
         link = connect(
             home,
@@ -93,6 +96,10 @@ class Instance:
             lambda kinds: self.worker.wake(kinds),
             asks_back=settings.event_mode == "fetch",
         )
+        self.sync = Sync(
+            self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, settings.lines
+        )
+        self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
         self.parts = jobs.Parts(
             storage=self.storage,
             archive=self.archive,
@@ -104,7 +111,6 @@ class Instance:
             wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
             metrics=self.metrics,
             retention=Retention(SqliteErasure(self.storage), self.intake, settings.retention_days),
-            outbox=self.outbox,
             files=FileParts(
                 self.storage,
                 self.archive,
@@ -115,6 +121,7 @@ class Instance:
                 file_queue,
                 self.metrics,
             ),
+            sync=self.sync,
         )
         self.worker = Worker(
             home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
@@ -138,6 +145,7 @@ class Instance:
         stored = self.tokens.current()
         if stored is not None and stored.works:
             self.intake.queue(ensure_job(""))
+            self.sync.catch_up()
         self.parts.retention.start()
         self.intake.queue(survey_job())
         self.worker.start()
@@ -176,8 +184,11 @@ class Instance:
         self.worker.wake_all()
 
     def _may_fetch(self) -> bool:
+        return self.worker.may_work() and self._may_call()
+
+    def _may_call(self) -> bool:
         stored = self.tokens.current()
-        return self.is_enabled() and self.worker.may_work() and stored is not None and stored.works
+        return self.is_enabled() and stored is not None and stored.works
 
     # --- what the administration and the monitoring see
 
@@ -189,7 +200,7 @@ class Instance:
 
     def status(self) -> dict[str, Any]:
         stored = self.tokens.current()
-        depth = self.outbox.depth()
+        depth = self.outbox.depth(time.time())
         last = self.door.last_event_at
         return {
             "instance": self.settings.instance,
@@ -205,7 +216,7 @@ class Instance:
             "started_at": time_text(self.started_at),
             "archive": self.archive.counts(),
             "files": {**self.archive.file_counts(), "bytes": self.archive.stored_bytes()},
-            "outbox": {"waiting": depth.waiting, "buried": depth.buried},
+            "outbox": {"waiting": depth.waiting, "planned": depth.planned, "buried": depth.buried},
         }
 
     def readiness(self) -> dict[str, str]:
@@ -221,7 +232,7 @@ class Instance:
         return problems
 
     def metrics_text(self) -> str:
-        depth = self.outbox.depth()
+        depth = self.outbox.depth(time.time())
         counts = self.archive.counts()
         stored = self.tokens.current()
         now = time.time()
@@ -295,7 +306,7 @@ def flask_app(instance: Instance) -> Flask:
     errors.register(app)
     app.register_blueprint(hooks.blueprint(instance.door, oauth))
     app.register_blueprint(files_api.blueprint(instance.archive, instance.contents, access))
-    app.register_blueprint(archive_api.blueprint(instance.archive, instance.search, access))
+    app.register_blueprint(archive_api.blueprint(instance.archive, instance.search, access, instance.refresh))
     app.register_blueprint(search_api.blueprint(instance.search, access))
     app.register_blueprint(admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db))
     app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final, Literal
 
 from .archive import Archive, Source
 from .attachments import FileQueue
@@ -37,13 +37,15 @@ HANDOVER: Final = "handover"
 ENSURE: Final = "ensure"
 CONFIRM: Final = "confirm"
 RECONCILE: Final = "reconcile"
+DISCOVER: Final = "discover"
+IMPORT: Final = "import"
 DESCRIBE: Final = "describe"
 CHANNEL_SEND: Final = "channel.send"
 CONNECTOR_ACTIVATE: Final = "connector.activate"
 
 RECONCILE_DELAY_S: Final = 3.0  # the portal writes the last messages of a session a moment after closing it
-
-QUIET_S: Final = 600.0  # after the first message of a dialog whose end nobody announces
+SOON_S: Final = 60.0  # for a job that is due later nobody is woken
+IDLE_S: Final = 600.0  # after the first thing said since the last comparison
 
 _SOURCE_OF_FEED: Final = {"bot": Source.BOT, "line": Source.SECOND_FEED, "connector": Source.SECOND_FEED}
 
@@ -92,7 +94,7 @@ class Intake:
             if is_new:
                 for event in alive:
                     for job in self._apply(tx, event, entry.trace_id):
-                        if self._outbox.put(tx, job, self._now()):
+                        if self._outbox.put(tx, job, self._now()) and job.due_at < self._now() + SOON_S:
                             kinds.add(job.kind)
             if also is not None:
                 also(tx)
@@ -108,6 +110,11 @@ class Intake:
         """Store one job that no event caused."""
         if self._storage.write(lambda tx: self._outbox.put(tx, job, self._now())):
             self._wake({job.kind})
+
+    def hurry(self, job: NewJob) -> None:
+        """Store one job that somebody waits for, or bring it forward."""
+        self._storage.write(lambda tx: self._outbox.put(tx, job, self._now()))
+        self._wake({job.kind})
 
     def count(self, event: str, outcome: str) -> None:
         with self._lock:
@@ -136,19 +143,23 @@ class Intake:
             case MessageAdded(chat, message, feed):
                 ref = archive.add_message(tx, chat, message, _SOURCE_OF_FEED[feed])
                 downloads = self._files.take_up(tx, trace_id, len(message.files))
-                return self._first_sign(ref, chat, feed == "bot", trace_id) + downloads
+                first = self._first_sign(ref, chat, feed == "bot", trace_id)
+                return [*first, *downloads, self._later(chat.chat_id, trace_id)]
             case Joined(chat, _, at):
                 ref = archive.joined(tx, chat, at)
-                return self._first_sign(ref, chat, True, trace_id)
+                return [*self._first_sign(ref, chat, True, trace_id), self._later(chat.chat_id, trace_id)]
             case MessageEdited(chat, message_id, author, text, text_plain, at):
                 archive.edit_message(tx, chat, message_id, author, text, text_plain, at)
+                return [self._later(chat.chat_id, trace_id)]
             case MessageDeleted(chat, message_id, author, text, text_plain, at):
                 archive.delete_message(tx, chat, message_id, author, text, text_plain, at)
+                return [self._later(chat.chat_id, trace_id)]
             case SessionStarted(chat, at):
                 archive.session_started(tx, chat, at)
+                return [self._later(chat.chat_id, trace_id)]
             case SessionFinished(chat, at):
                 archive.session_finished(tx, chat, at)
-                return [reconcile_job(chat.chat_id, chat.session_id, self._now() + RECONCILE_DELAY_S, trace_id)]
+                return [reconcile_job(chat.chat_id, self._now() + RECONCILE_DELAY_S, trace_id, chat.session_id)]
             case BotDeleted(bot_id):
                 archive.set_fact(tx, "bot_deleted", {"bot_id": bot_id, "at": int(self._now())})
                 return [ensure_job(trace_id)]
@@ -158,7 +169,10 @@ class Intake:
                 for added in messages:
                     archive.add_message(tx, added.chat, added.message, Source.SECOND_FEED)
                 downloads = self._files.take_up(tx, trace_id, sum(len(added.message.files) for added in messages))
-                return [_channel_job(connector_id, line_id, item, trace_id) for item in items] + downloads
+                chats = {added.chat.chat_id for added in messages}
+                later = [self._later(chat_id, trace_id) for chat_id in sorted(chats)]
+                sent = [_channel_job(connector_id, line_id, item, trace_id) for item in items]
+                return [*sent, *downloads, *later]
             case ConnectorStopped(connector_id, line_id):
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
             case LineDeleted(line_id):
@@ -170,12 +184,13 @@ class Intake:
     def _first_sign(self, session_ref: int | None, chat: ChatFacts, is_bots: bool, trace_id: str) -> list[NewJob]:
         chat_id = chat.chat_id
         jobs = [handover_job(chat_id, session_ref, trace_id)] if session_ref is not None else []
-        if self._asks_back and is_bots:
-            if jobs and chat.session_id is None:
-                key = f"describe:{chat_id}"
-                jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, key, key, trace_id))
-            jobs.append(reconcile_job(chat_id, chat.session_id, self._now() + QUIET_S, trace_id))
+        if self._asks_back and is_bots and jobs and chat.session_id is None:
+            key = f"describe:{chat_id}"
+            jobs.append(NewJob(DESCRIBE, {"chat_id": chat_id}, key, key, trace_id))
         return jobs
+
+    def _later(self, chat_id: int, trace_id: str) -> NewJob:
+        return reconcile_job(chat_id, self._now() + IDLE_S, trace_id)
 
 
 def chats_of(events: Iterable[Event]) -> set[int]:
@@ -210,10 +225,26 @@ def confirm_job(trace_id: str) -> NewJob:
     return NewJob(CONFIRM, {}, "portal", CONFIRM, trace_id)
 
 
-def reconcile_job(chat_id: int, session_id: int | None, due_at: float, trace_id: str) -> NewJob:
-    key = f"reconcile:{chat_id}:{session_id or ''}"
-    payload = {"chat_id": chat_id, "session_id": session_id}
-    return NewJob(RECONCILE, payload, f"history:{chat_id}", key, trace_id, due_at)
+def reconcile_job(
+    chat_id: int,
+    due_at: float,
+    trace_id: str,
+    session_id: int | None = None,
+    scope: Literal["due", "latest", "all"] = "due",
+) -> NewJob:
+    """Compare the sessions of a chat that are not settled, and this one, whatever is known of it.
+
+    `scope`: "latest" asks for the chat's latest session too, "all" for every session of the chat.
+    """
+    key = f"reconcile:{chat_id}" if scope == "due" else f"reconcile:{chat_id}:{scope}"
+    payload: dict[str, Any] = {"chat_id": chat_id, "session_id": session_id, "scope": scope}
+    return NewJob(RECONCILE, payload, key, key, trace_id, due_at)
+
+
+def found_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
+    """Read a session that was found by its number."""
+    key = f"reconcile:{chat_id}:{session_id}"
+    return NewJob(RECONCILE, {"chat_id": chat_id, "session_id": session_id, "scope": "due"}, key, key, trace_id)
 
 
 def _channel_job(connector_id: str, line_id: int, item: dict[str, object], trace_id: str) -> NewJob:

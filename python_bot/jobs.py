@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from . import intake
 from .archive import Archive
@@ -15,20 +15,17 @@ from .attachments import FILE_FETCH, FILE_SURVEY
 from .attachments.jobs import FetchJobs, FileParts, SurveyJobs
 from .bitrix import ensure, handover, install
 from .bitrix.client import BATCH_LIMIT, BitrixClient, Command
-from .bitrix.history import chat_of, read_history
-from .bitrix.payload import entity, session_of
+from .bitrix.history import chat_facts
 from .bitrix.tokens import Candidate, TokenStore
-from .db import Storage, Tx
+from .db import Storage
 from .erasure.retention import RETENTION, Retention
-from .errors import B24BotError, BadEvent, CallRefused, NotAuthorized
+from .errors import B24BotError, CallRefused, NotAuthorized
 from .metrics import Metrics
-from .model import ChatFacts, Handover, Job
-from .outbox import Outbox
+from .model import Handover, Job
+from .sync import Sync
 from .worker import Handler
 
 log = logging.getLogger(__name__)
-
-HISTORY_BATCH: Final = 10  # sessions a request: their answers are long
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,8 @@ class Parts:
     wish: ensure.Wish
     metrics: Metrics
     retention: Retention
-    outbox: Outbox
     files: FileParts
+    sync: Sync
 
 
 class HandoverJobs:
@@ -124,46 +121,6 @@ class SingleJobs:
         pass
 
 
-class ReconcileJobs:
-    """Repairs sessions from the portal's own history, several a request."""
-
-    limit = HISTORY_BATCH
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-
-    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
-        commands = [Command("imopenlines.session.history.get", _session_key(job)) for job in jobs]
-        asked_at = int(time.time())
-        outcomes: list[Exception | None] = []
-        for answer in self._parts.client.batch(commands):
-            outcomes.append(answer if isinstance(answer, Exception) else self._apply(answer, asked_at))
-        return outcomes
-
-    def _apply(self, answer: Any, asked_at: int) -> Exception | None:
-        parts = self._parts
-        try:
-            history = read_history(answer)
-        except BadEvent as error:
-            return error
-
-        def work(tx: Tx) -> None:
-            parts.archive.apply_history(tx, history, asked_at)
-            for job in parts.files.queue.take_up(tx, "", sum(len(item.message.files) for item in history.messages)):
-                parts.outbox.put(tx, job, time.time())
-
-        parts.storage.write(work)
-        return None
-
-    def buried(self, job: Job, reason: str) -> None:
-        pass
-
-
-def _session_key(job: Job) -> dict[str, Any]:
-    session_id = job.payload.get("session_id")
-    return {"SESSION_ID": session_id} if session_id else {"CHAT_ID": job.payload["chat_id"]}
-
-
 def confirm_installations(parts: Parts, job: Job) -> None:
     """Ask the portal about every waiting installation; a confirmed one is stored and the portal set up."""
     for candidate in reversed(parts.tokens.candidates()):  # a flood of forged ones came before the genuine one
@@ -211,6 +168,7 @@ def ensure_portal(parts: Parts, job: Job) -> None:
     state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce, known.get("event_mode") or "")
     value = {**asdict(state), "ensured_at": int(time.time())}
     parts.storage.write(lambda tx: parts.archive.set_fact(tx, "portal", value))
+    parts.sync.begin()
     log.info(
         "the portal is set up: bot %d, lines %s, problems: %s",
         state.bot_id,
@@ -222,15 +180,7 @@ def ensure_portal(parts: Parts, job: Job) -> None:
 
 def describe_chat(parts: Parts, job: Job) -> None:
     """Line, connector, client and session of a chat whose events did not tell them."""
-    chat_id, facts = chat_of(parts.client.call("imopenlines.dialog.get", {"CHAT_ID": job.payload["chat_id"]}))
-    chat = ChatFacts(
-        chat_id=chat_id,
-        dialog_id=f"chat{chat_id}",
-        title=facts["name"],
-        crm_links=facts["entity_data_2"],
-        **entity(facts["entity_id"]),
-        **session_of(facts["entity_data_1"]),
-    )
+    chat = chat_facts(parts.client.call("imopenlines.dialog.get", {"CHAT_ID": job.payload["chat_id"]}))
     parts.storage.write(lambda tx: parts.archive.describe(tx, chat, int(time.time())))
 
 
@@ -272,7 +222,9 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.CONNECTOR_ACTIVATE: single(activate_connector),
             intake.CHANNEL_SEND: single(send_to_channel),
             intake.DESCRIBE: single(describe_chat),
-            intake.RECONCILE: ReconcileJobs(parts),
+            intake.RECONCILE: parts.sync.reconcile,
+            intake.DISCOVER: parts.sync.discover,
+            intake.IMPORT: parts.sync.imports,
             RETENTION: SingleJobs(parts.retention),
         },
         # Two, so that one slow file does not hold all others.

@@ -98,12 +98,27 @@ class HistoryMessage:
 
 @dataclass(frozen=True, slots=True)
 class SessionHistory:
-    """The whole of one session as `imopenlines.session.history.get` returns it, oldest message first."""
+    """The whole of one session as `imopenlines.session.history.get` returns it, oldest message first.
+
+    `ended_at`: when the last notice of its end was written; `closed`: whether it is over, None when nobody said.
+    """
 
     chat_id: int
     session_id: int
     messages: tuple[HistoryMessage, ...]
     users: tuple[User, ...]
+    ended_at: int | None = None
+    closed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCheck:
+    """What is known of a session before it is compared. `session_id` None: no message told its number yet."""
+
+    session_id: int | None
+    closed: bool
+    settled: bool
+    last_message_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +246,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class OutboxDepth:
+    """Jobs by kind. `waiting`: due, or tried and held back; `planned`: for later, never tried."""
+
     waiting: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
     buried: dict[str, int] = field(default_factory=dict)
     oldest_waiting_at: float | None = None
 

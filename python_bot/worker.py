@@ -30,6 +30,7 @@ LEASE_S: Final = 120.0
 IDLE_LOOK_S: Final = 5.0  # between looks at the outbox when nothing wakes us
 SWITCH_LOOK_S: Final = 0.5  # between looks at the DISABLED flag
 LOCK_LOOK_S: Final = 0.2
+SHORTEST_LOOK_S: Final = 0.01  # somebody else took what was due
 
 
 class Handler(Protocol):
@@ -51,6 +52,14 @@ class TakesLong(Protocol):
     """A handler whose jobs may take longer than LEASE_S."""
 
     lease_s: float
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A handler that may wish to wait, whatever is due: its part of the portal's patience is used up."""
+
+    def pause_s(self) -> float:
+        """Seconds until it wants jobs again; 0.0 when it wants them now."""
 
 
 class Lane(threading.Thread):
@@ -107,21 +116,22 @@ class Lane(threading.Thread):
         if not self._is_enabled():
             return SWITCH_LOOK_S
         now = time.time()
+        pause = IDLE_LOOK_S
         for kind, handler in self._handlers.items():
-            jobs = self._claim(kind, handler, now) if self._is_due(kind, now) else []
+            due_at = self._outbox.next_due((kind,))
+            if due_at is None:
+                continue
+            wait = max(due_at - now, handler.pause_s() if isinstance(handler, Paced) else 0.0)
+            jobs = self._claim(kind, handler, now) if wait <= 0.0 else []
             if jobs:
                 self._do(handler, jobs)
                 return 0.0
-        due_at = self._outbox.next_due(tuple(self._handlers))
-        return min(IDLE_LOOK_S, max(0.0, due_at - now)) if due_at is not None else IDLE_LOOK_S
+            pause = min(pause, max(SHORTEST_LOOK_S, wait))
+        return pause
 
     def _claim(self, kind: str, handler: Handler, now: float) -> list[Job]:
         lease_s = _lease_of(handler)
         return self._storage.write(lambda tx: self._outbox.claim(tx, (kind,), handler.limit, now, lease_s))
-
-    def _is_due(self, kind: str, now: float) -> bool:
-        due_at = self._outbox.next_due((kind,))
-        return due_at is not None and due_at <= now
 
     def _do(self, handler: Handler, jobs: list[Job]) -> None:
         try:

@@ -22,6 +22,7 @@ from ..model import (
     JsonPage,
     Message,
     MessageOrder,
+    SessionCheck,
     SessionHistory,
     StoredFile,
     User,
@@ -72,14 +73,16 @@ class Archive(Protocol):
         """A session of the chat began at this time."""
 
     def describe(self, tx: Tx, chat: ChatFacts, at: int) -> None:
-        """What the portal says of a chat and its running session, asked at this time."""
+        """What the portal says of a chat and of its running session, if one runs, asked at this time."""
 
     def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None: ...
 
-    def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
-        """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files.
+    def apply_history(self, tx: Tx, history: SessionHistory, at: int, known_to: int = 0) -> SessionHistory | None:
+        """Repair a session from the portal's history: texts, exact times, authors, edits, deletions, files, its end.
 
         `at`: when the portal was asked; an edit that we know from later stays. What was erased stays erased.
+        `known_to`: the session's last message that we knew then; the answer has the last word on it, too.
+        Returns what was applied: the history without what was erased; None when all of it was.
         """
 
     def handed_over(self, tx: Tx, session_ref: int, at: int) -> None: ...
@@ -226,3 +229,44 @@ class Erasure(Protocol):
 
     def erase_events_without_chat(self, before: int) -> int:
         """Entries of the journal that name no chat and came before this time; how many, 0 when none is left."""
+
+
+class Comparison(Protocol):
+    """What has to be compared with the portal, and what was. A session is *settled* when its history was read after
+    the last message that we know of it."""
+
+    def sessions_of(self, chat_id: int) -> list[SessionCheck]:
+        """The sessions of a chat, oldest first."""
+
+    def last_message(self, chat_id: int) -> tuple[int, int | None] | None:
+        """Number and time of the last message of a chat; None when the chat is unknown."""
+
+    def reconciled_at(self, chat_id: int) -> int | None: ...
+
+    def due_chats(self, checked_before: int, after: int, limit: int) -> list[int]:
+        """Chats above `after`, in ascending order, with a session that is not settled, or that is open and was read
+        before this time."""
+
+    def chats_since(self, at: int, after: int, limit: int) -> list[int]:
+        """Chats above `after`, in ascending order, in which something was said at this time or later."""
+
+    def numbers(self, first: int, last: int) -> set[int]:
+        """Bitrix24's numbers of sessions in the archive, or erased from it, between these two, both included."""
+
+    def number_bounds(self, since: int = 0) -> tuple[int, int] | None:
+        """The lowest number (of the sessions that began since then) and the highest of all; None when there is none."""
+
+    def began_at(self) -> int | None:
+        """When the oldest session of the archive began."""
+
+    def ranges(self, first: int, last: int) -> list[tuple[int, int]]:
+        """The ranges of numbers that were looked at and reach into this one."""
+
+    def settle(self, tx: Tx, first: int, last: int) -> None:
+        """Remember that every number from `first` to `last` was looked at."""
+
+    def keep_answer(self, tx: Tx, session_id: int, chat_id: int, asked_at: int, body: bytes) -> None:
+        """Keep the portal's history of a session as it came, in place of an older answer."""
+
+    def answers(self, after: int, limit: int) -> Sequence[tuple[int, int, int, bytes]]:
+        """Kept answers of sessions above `after`: session_id, chat_id, asked_at, body."""

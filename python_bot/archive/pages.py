@@ -21,11 +21,12 @@ def _bool(condition: str) -> str:
     return f"json(CASE WHEN {condition} THEN 'true' ELSE 'false' END)"
 
 
-# Every session was compared with the portal's history, the latest one after its last message; what was imported
-# and not found there was compared with nothing.
-_COMPLETE: Final = """d.reconciled_to >= d.last_message_id
+# Every session was compared with the portal's history, after its last message; what was imported and not found there
+# was compared with nothing.
+_COMPLETE: Final = """d.reconciled_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM messages i WHERE i.chat_id = d.chat_id AND i.message_id < 0)
-    AND NOT EXISTS (SELECT 1 FROM sessions r WHERE r.chat_id = d.chat_id AND r.reconciled_at IS NULL)"""
+    AND NOT EXISTS (SELECT 1 FROM sessions r
+        WHERE r.chat_id = d.chat_id AND (r.reconciled_at IS NULL OR r.reconciled_to < r.last_message_id))"""
 
 _DIALOG: Final = f"""json_object(
     'chat_id', d.chat_id, 'dialog_id', d.dialog_id, 'title', d.title, 'status', d.status,
@@ -175,6 +176,7 @@ def counts(storage: Storage) -> dict[str, int]:
     with storage.read() as tx:
         dialogs, messages, open_dialogs, complete = tx.sql.execute(
             "SELECT COUNT(*), COALESCE(SUM(message_count), 0), COALESCE(SUM(status = 'open'), 0),"
-            " COALESCE(SUM(reconciled_to >= last_message_id), 0) FROM dialogs"
+            " COUNT(*) - (SELECT COUNT(DISTINCT chat_id) FROM sessions"
+            "  WHERE reconciled_at IS NULL OR reconciled_to < last_message_id) FROM dialogs"
         ).fetchone()
     return {"dialogs": dialogs, "messages": messages, "open_dialogs": open_dialogs, "complete_dialogs": complete}

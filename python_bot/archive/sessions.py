@@ -80,6 +80,11 @@ def _begun_before(rows: Sequence[SessionRow], chosen: Sequence[SessionRow], at: 
 _COLUMNS: Final = "id, session_id, opened_at, opening_known, joined_at, closed_at, handover"
 _BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"
 _LATEST: Final = f"SELECT {_COLUMNS} FROM sessions WHERE chat_id = ? ORDER BY opened_at DESC, id DESC LIMIT 20"
+_EMPTY_RESTS: Final = (
+    "SELECT id FROM sessions WHERE chat_id = ? AND id <> ? AND session_id IS NULL AND joined_at IS NULL"
+    " AND handover = '' AND NOT EXISTS (SELECT 1 FROM messages m"
+    "  WHERE m.chat_id = sessions.chat_id AND m.session_ref = sessions.id)"
+)
 _INSERT: Final = (
     "INSERT INTO sessions (session_id, chat_id, line_id, opened_at, opening_known, joined_at)"
     " VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
@@ -133,6 +138,35 @@ def of_number(tx: Tx, session_id: int) -> SessionRow | None:
 
 def close(tx: Tx, row: SessionRow, closed_at: int | None) -> None:
     tx.sql.execute("UPDATE sessions SET closed_at = ? WHERE id = ?", (closed_at, row.id))
+
+
+def reached(tx: Tx, row: SessionRow, message_id: int) -> None:
+    """A message of the session is known; one that was known before leaves the row untouched."""
+    tx.sql.execute(
+        "UPDATE sessions SET last_message_id = ?1 WHERE id = ?2 AND last_message_id < ?1", (message_id, row.id)
+    )
+
+
+def compared(tx: Tx, row: SessionRow, chat_id: int, at: int, to: int, last_id: int) -> None:
+    """The session was compared up to message `to`; `last_id` was the last one of its history."""
+    tx.sql.execute(
+        "UPDATE sessions SET reconciled_at = ?1, reconciled_to = MAX(reconciled_to, ?2),"
+        " last_message_id = MAX(last_message_id, ?3) WHERE id = ?4",
+        (at, to, last_id, row.id),
+    )
+    # What was kept apart because no number was known has found its session: an empty rest says nothing.
+    rests = [(rest,) for (rest,) in tx.sql.execute(_EMPTY_RESTS, (chat_id, row.id))]
+    if rests:
+        tx.sql.execute("UPDATE dialogs SET session_ref = ? WHERE chat_id = ?", (row.id, chat_id))
+        tx.sql.executemany("DELETE FROM sessions WHERE id = ?", rests)
+
+
+def end_as_told(tx: Tx, row: SessionRow, closed: bool, ended_at: int | None, last_at: int) -> None:
+    """What the portal says of the session's end. `last_at`: its last message; only one after the end reopens it."""
+    if closed and row.closed_at is None:
+        close(tx, row, ended_at or last_at)
+    elif not closed and row.closed_at is not None and last_at > row.closed_at + SAME_S:
+        close(tx, row, None)
 
 
 def ask_handover(tx: Tx, row: SessionRow) -> int | None:

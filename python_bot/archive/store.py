@@ -114,11 +114,16 @@ class SqliteArchive:
         return sessions.ask_handover(tx, session)
 
     def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None:
-        self.describe(tx, replace(chat, session_opened_at=chat.session_opened_at or at), at)
+        chat = replace(chat, session_opened_at=chat.session_opened_at or at)
+        self._ensure_dialog(tx, chat, at)
+        sessions.of_sign(tx, chat, at)
+        self._facts(tx, chat)
+        self._head(tx, chat.chat_id)
 
     def describe(self, tx: Tx, chat: ChatFacts, at: int) -> None:
         self._ensure_dialog(tx, chat, at)
-        sessions.of_sign(tx, chat, at)
+        if chat.session_id is not None:
+            sessions.of_sign(tx, chat, at)
         self._facts(tx, chat)
         self._head(tx, chat.chat_id)
 
@@ -196,6 +201,7 @@ class SqliteArchive:
         files.put(tx, message.message_id, message.files)
         self._user(tx, chat.chat_id, message.author)
         self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
+        sessions.reached(tx, session, message.message_id)
         is_word = message.author.kind in ("client", "operator")
         if is_word and session.closed_at is not None and message.sent_at > session.closed_at + sessions.SAME_S:
             sessions.close(tx, session, None)  # the portal opened it again
@@ -253,15 +259,16 @@ class SqliteArchive:
         messages.insert(tx, message, session.id, Source.CHANGE_ONLY, edited_at, deleted_at)
         self._user(tx, chat.chat_id, author)
         self._facts(tx, chat, added=1, message_id=message_id, sent_at=at)
+        sessions.reached(tx, session, message_id)
         self._head(tx, chat.chat_id)
         return None
 
     # --- history
 
-    def apply_history(self, tx: Tx, history: SessionHistory, at: int) -> None:
+    def apply_history(self, tx: Tx, history: SessionHistory, at: int, known_to: int = 0) -> SessionHistory | None:
         remaining = tombstones.remaining(tx, history)
         if remaining is None:
-            return
+            return None
         history = remaining
         opened_at = history.messages[0].message.sent_at if history.messages else None
         chat = ChatFacts(
@@ -288,9 +295,13 @@ class SqliteArchive:
             "  WHERE m.message_id = dialogs.last_message_id), last_message_at) WHERE chat_id = ?",
             (history.chat_id,),
         )
-        tx.sql.execute("UPDATE sessions SET reconciled_at = ? WHERE id = ?", (at, session.id))
+        sessions.compared(tx, session, history.chat_id, at, max(last_id, known_to), last_id)
+        if history.closed is not None:
+            last_at = history.messages[-1].message.sent_at if history.messages else at
+            sessions.end_as_told(tx, session, history.closed, history.ended_at, last_at)
         imports.absorb(tx, history.chat_id, [item.message.message_id for item in history.messages])
         self._head(tx, history.chat_id)
+        return history
 
     # --- contents of attachments
 

@@ -131,7 +131,7 @@ class SurveyJobs:
         removed = parts.contents.sweep() + parts.contents.remove_left()
         if removed:
             log.info("%d contents of files that no message shows any more were removed", removed)
-        crowded = parts.outbox.depth().waiting.get(FILE_FETCH, 0) >= MANY_WAITING
+        crowded = parts.outbox.depth(time.time()).waiting.get(FILE_FETCH, 0) >= MANY_WAITING
         if crowded or self._take_up():
             again = survey_job(time.time() + (LATER_S if crowded else SOON_S))
             parts.storage.write(lambda tx: parts.outbox.put(tx, again, time.time()))

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from ..errors import PortalError, PortalUnavailable
+from .operating import OperatingTimes
 from .pace import Pace
 from .tokens import Authorizer, Installation
 from .transport import Moved, TokenExpired, Transport, failure, result_of
@@ -49,6 +50,7 @@ class BitrixClient:
         self._pace = pace
         self._now = now
         self._observe = observe
+        self.operating = OperatingTimes()
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> Any:
         """The `result` of one method. Raises PortalUnavailable, NotAuthorized or CallRefused."""
@@ -75,6 +77,9 @@ class BitrixClient:
         cmd = {f"c{i}": f"{c.method}?{php_query(c.params)}" for i, c in enumerate(commands)}
         answer = self.call("batch", {"halt": 0, "cmd": cmd}, urgent=urgent)
         results, errors = _members(answer, "result"), _members(answer, "result_error")
+        times = _members(answer, "result_time")
+        for i, command in enumerate(commands):
+            self.operating.note(command.method, times.get(f"c{i}"))
         return [self._outcome(f"c{i}", command, results, errors) for i, command in enumerate(commands)]
 
     def call_as(self, installation: Installation, method: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -88,12 +93,17 @@ class BitrixClient:
         error = errors.get(key)
         if error:
             body = error if isinstance(error, dict) else {"error": str(error)}
-            found = failure(command.method, body, 0, None, self._now())
+            found = self._noted(failure(command.method, body, 0, None, self._now()))
             # The token died between the batch and its command: the next request finds out and refreshes.
             return PortalUnavailable(str(found)) if isinstance(found, TokenExpired) else found
         if key in results:
             return results[key]
         return PortalUnavailable(f"{command.method}: the batch holds no answer for it")
+
+    def _noted(self, error: PortalError) -> PortalError:
+        if isinstance(error, PortalUnavailable) and error.blocked_method:
+            self.operating.blocked(error.blocked_method, error.retry_after_s)
+        return error
 
     def _send(self, installation: Installation, method: str, params: Mapping[str, Any], urgent: bool) -> Any:
         if not self._pace.acquire(urgent=urgent):
@@ -104,8 +114,11 @@ class BitrixClient:
             answer = self._transport.post(
                 f"{installation.client_endpoint}{method}", {**params, "auth": installation.access_token}
             )
+            if isinstance(answer.json, dict):
+                self.operating.note(method, answer.json.get("time"))
             return result_of(method, answer, self._now())
         except PortalError as error:
+            self._noted(error)
             outcome = getattr(error, "code", type(error).__name__)
             if isinstance(error, PortalUnavailable) and "QUERY_LIMIT_EXCEEDED" in str(error):
                 self._pace.close_for(error.retry_after_s or LIMIT_PAUSE_S)

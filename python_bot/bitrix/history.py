@@ -6,12 +6,16 @@ https://apidocs.bitrix24.com/api-reference/imopenlines/openlines/sessions/imopen
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from ..errors import BadEvent
-from ..model import FileRef, HistoryMessage, Message, SessionHistory, User
+from ..model import ChatFacts, FileRef, HistoryMessage, Message, SessionHistory, User
 from .bbcode import plain
-from .payload import Node, classify, iso_seconds, number, read_file
+from .payload import Node, classify, entity, iso_seconds, number, read_file, session_of
+
+# The class of the notice that ends a conversation; it may also announce a mere pause for a rating.
+END_CLASS: Final = "bx-messenger-content-item-ol-end"
 
 
 def read_history(result: Any) -> SessionHistory:
@@ -31,7 +35,21 @@ def read_history(result: Any) -> SessionHistory:
         if (found := _message(node, chat_id, session_id, users, files)) is not None
     ]
     messages.sort(key=lambda item: item.message.message_id)
-    return SessionHistory(chat_id, session_id, tuple(messages), tuple(u for u in users.values() if u.id and u.name))
+    named = tuple(user for user in users.values() if user.id and user.name)
+    return SessionHistory(chat_id, session_id, tuple(messages), named, ended_at=_ended_at(root, messages))
+
+
+def _ended_at(root: Node, messages: list[HistoryMessage]) -> int | None:
+    """When the last notice of an end was written; None when somebody spoke after it, or there is none."""
+    ended_at: int | None = None
+    nodes = {node.number("id"): node for node in map(_lower, root.node("message").nodes())}
+    for item in messages:
+        params = _lower(nodes[item.message.message_id].node("params"))
+        if END_CLASS in params.text("class"):
+            ended_at = item.message.sent_at or None
+        elif item.message.author.kind in ("client", "operator"):
+            ended_at = None
+    return ended_at
 
 
 def _lower(value: Any) -> Node:
@@ -84,6 +102,15 @@ def _message(
     )
 
 
+def running_session(entity_data_1: str) -> int | None:
+    """The number of the chat's running session; 0 when none runs, None when the chat does not tell (older builds).
+
+    The portal writes 0 into part 6 when a session is closed.
+    """
+    parts = entity_data_1.split("|")
+    return number(parts[5]) if len(parts) > 5 else None
+
+
 def chat_of(result: Any) -> tuple[int, dict[str, str]]:
     """`imopenlines.dialog.get` -> chat id and its name, entity_id, entity_data_1, entity_data_2."""
     root = _lower(result)
@@ -91,3 +118,51 @@ def chat_of(result: Any) -> tuple[int, dict[str, str]]:
     if not chat_id:
         raise BadEvent("the dialog has no id")
     return chat_id, {name: root.text(name) for name in ("name", "entity_id", "entity_data_1", "entity_data_2")}
+
+
+def chat_facts(result: Any) -> ChatFacts:
+    """`imopenlines.dialog.get` as facts of the chat and its running session. Raises BadEvent."""
+    chat_id, facts = chat_of(result)
+    return ChatFacts(
+        chat_id=chat_id,
+        dialog_id=f"chat{chat_id}",
+        title=facts["name"],
+        crm_links=facts["entity_data_2"],
+        **entity(facts["entity_id"]),
+        **session_of(facts["entity_data_1"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RecentChat:
+    """An open-line chat in `im.recent.list`. `session_id`: its latest session, None when the portal does not say."""
+
+    chat_id: int
+    line_id: int | None
+    session_id: int | None
+    last_message_id: int
+    last_at: int
+
+
+def read_recent(result: Any) -> tuple[list[RecentChat], bool]:
+    """A page of `im.recent.list`: the chats of open lines in it, and whether more follow.
+
+    https://apidocs.bitrix24.com/api-reference/chats/im-recent-list.html
+    """
+    page = Node(result)
+    found: list[RecentChat] = []
+    for item in page.node("items").nodes():
+        chat, message, lines = item.node("chat"), item.node("message"), item.node("lines")
+        chat_id = item.number("chat_id")
+        if not chat_id or not (lines or chat.text("entity_type") == "LINES"):
+            continue
+        found.append(
+            RecentChat(
+                chat_id=chat_id,
+                line_id=entity(chat.text("entity_id")).get("line_id"),
+                session_id=lines.number("id") or None,
+                last_message_id=message.number("id") or 0,
+                last_at=iso_seconds(message.text("date")) or 0,
+            )
+        )
+    return found, page.yes("hasMore")

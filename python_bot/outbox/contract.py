@@ -14,7 +14,10 @@ class Outbox(Protocol):
 
     def put(self, tx: Tx, job: NewJob, now: float) -> bool:
         """Store a job; False when one with the same `dedupe_key` waits already. One that is being done right now
-        does not count: what asks for it again may have come too late for it."""
+        does not count: what asks for it again may have come too late for it.
+
+        One that waits and was never tried is brought forward (and takes over the trace) when this one is due sooner.
+        """
 
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         """Lease due jobs, oldest first, never two of one lane and never one that overtakes its lane.
@@ -34,6 +37,9 @@ class Outbox(Protocol):
 
     def bury(self, tx: Tx, job_id: int, now: float, reason: str) -> None: ...
 
+    def drop_former_graves(self, tx: Tx, job_id: int) -> None:
+        """Forget the buried jobs with the key of this one that are older than it: it stands for them."""
+
     def hasten(self, tx: Tx, kinds: Collection[str], now: float) -> int:
         """Make postponed jobs due now: what held them back is over. Returns how many."""
 
@@ -49,4 +55,7 @@ class Outbox(Protocol):
 
     def buried(self, limit: int) -> list[BuriedJob]: ...
 
-    def depth(self) -> OutboxDepth: ...
+    def depth(self, now: float) -> OutboxDepth: ...
+
+    def traced(self, trace_id: str) -> tuple[int, int]:
+        """How many jobs of this trace wait (or are planned), and how many were buried."""

@@ -14,12 +14,38 @@ _PUT: Final = (
     "INSERT INTO outbox (kind, payload, lane, dedupe_key, trace_id, created_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (dedupe_key) WHERE buried_at IS NULL AND claimed_until = 0 DO NOTHING"
 )
+# A job that was tried keeps its pause: whoever asks again knows nothing of what held it back.
+_SOONER: Final = (
+    "UPDATE outbox SET due_at = ?1, trace_id = ?2 WHERE dedupe_key = ?3 AND buried_at IS NULL AND claimed_until = 0"
+    " AND attempts = 0 AND due_at > ?1"
+)
 
 
 # A job goes back to waiting, unless the same was asked for again meanwhile: then that one does.
 _SUPERSEDED: Final = (
     " AND EXISTS (SELECT 1 FROM outbox newer WHERE newer.dedupe_key = outbox.dedupe_key AND newer.id > outbox.id"
     " AND newer.buried_at IS NULL AND newer.claimed_until = 0)"
+)
+
+
+# The first of the index that may go is enough: thousands of jobs may be planned for later.
+_NEXT_DUE: Final = (
+    "SELECT MIN(due_at) FROM (SELECT * FROM (SELECT due_at FROM outbox o WHERE buried_at IS NULL AND kind = ?1"
+    "  AND claimed_until = 0 AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.lane = o.lane"
+    "  AND earlier.id < o.id AND earlier.buried_at IS NULL) ORDER BY due_at, id LIMIT 1)"
+    " UNION ALL SELECT MAX(due_at, claimed_until) FROM outbox o WHERE buried_at IS NULL AND kind = ?1"
+    "  AND claimed_until > 0 AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.lane = o.lane"
+    "  AND earlier.id < o.id AND earlier.buried_at IS NULL))"
+)
+_FORMER_GRAVES: Final = (
+    "DELETE FROM outbox WHERE id < ?1 AND buried_at IS NOT NULL"
+    " AND dedupe_key = (SELECT dedupe_key FROM outbox WHERE id = ?1)"
+)
+# Jobs planned for later and never tried do not wait: nothing holds them back.
+_DEPTH: Final = (
+    "SELECT kind, CASE WHEN buried_at IS NOT NULL THEN 'buried' WHEN attempts = 0 AND due_at > ? THEN 'planned'"
+    " ELSE 'waiting' END, COUNT(*), MIN(CASE WHEN attempts = 0 THEN due_at ELSE created_at END)"
+    " FROM outbox GROUP BY 1, 2"
 )
 
 
@@ -31,8 +57,12 @@ class SqliteOutbox:
 
     def put(self, tx: Tx, job: NewJob, now: float) -> bool:
         payload = json.dumps(job.payload, ensure_ascii=False)
-        values = (job.kind, payload, job.lane, job.dedupe_key, job.trace_id, now, max(now, job.due_at))
-        return tx.sql.execute(_PUT, values).rowcount == 1
+        due_at = max(now, job.due_at)
+        values = (job.kind, payload, job.lane, job.dedupe_key, job.trace_id, now, due_at)
+        if tx.sql.execute(_PUT, values).rowcount == 1:
+            return True
+        tx.sql.execute(_SOONER, (due_at, job.trace_id, job.dedupe_key))
+        return False
 
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         rows = tx.sql.execute(
@@ -70,6 +100,9 @@ class SqliteOutbox:
             "UPDATE outbox SET buried_at = ?, claimed_until = 0, last_error = ? WHERE id = ?", (now, reason, job_id)
         )
 
+    def drop_former_graves(self, tx: Tx, job_id: int) -> None:
+        tx.sql.execute(_FORMER_GRAVES, (job_id,))
+
     def hasten(self, tx: Tx, kinds: Collection[str], now: float) -> int:
         return tx.sql.execute(
             f"UPDATE outbox SET due_at = ? WHERE buried_at IS NULL AND kind IN ({_marks(kinds)})"
@@ -87,14 +120,8 @@ class SqliteOutbox:
 
     def next_due(self, kinds: Collection[str]) -> float | None:
         with self._storage.read() as tx:
-            row = tx.sql.execute(
-                "SELECT MIN(MAX(due_at, claimed_until)) FROM outbox o WHERE buried_at IS NULL"
-                f" AND kind IN ({_marks(kinds)}) AND NOT EXISTS (SELECT 1 FROM outbox earlier"
-                "  WHERE earlier.lane = o.lane AND earlier.id < o.id AND earlier.buried_at IS NULL)",
-                tuple(kinds),
-            ).fetchone()
-        due: float | None = row[0]
-        return due
+            rows = [tx.sql.execute(_NEXT_DUE, (kind,)).fetchone() for kind in kinds]
+        return min((row[0] for row in rows if row[0] is not None), default=None)
 
     def waiting(self, limit: int) -> list[Job]:
         with self._storage.read() as tx:
@@ -111,15 +138,23 @@ class SqliteOutbox:
             )
             return [BuriedJob(_job(row[:-1]), row[-1]) for row in rows]
 
-    def depth(self) -> OutboxDepth:
+    def depth(self, now: float) -> OutboxDepth:
         with self._storage.read() as tx:
-            rows = tx.sql.execute(
-                "SELECT kind, buried_at IS NOT NULL, COUNT(*), MIN(created_at) FROM outbox GROUP BY 1, 2"
-            ).fetchall()
-        waiting = {kind: count for kind, is_buried, count, _ in rows if not is_buried}
-        buried = {kind: count for kind, is_buried, count, _ in rows if is_buried}
-        oldest = min((created for _, is_buried, _, created in rows if not is_buried), default=None)
-        return OutboxDepth(waiting, buried, oldest)
+            rows = tx.sql.execute(_DEPTH, (now,)).fetchall()
+        counts: dict[str, dict[str, int]] = {"waiting": {}, "planned": {}, "buried": {}}
+        for kind, state, count, _ in rows:
+            counts[state][kind] = count
+        oldest = min((since for _, state, _, since in rows if state == "waiting"), default=None)
+        return OutboxDepth(counts["waiting"], counts["planned"], counts["buried"], oldest)
+
+    def traced(self, trace_id: str) -> tuple[int, int]:
+        with self._storage.read() as tx:
+            row: tuple[int, int] = tx.sql.execute(
+                "SELECT COALESCE(SUM(buried_at IS NULL), 0), COALESCE(SUM(buried_at IS NOT NULL), 0) FROM outbox"
+                " WHERE trace_id = ?",
+                (trace_id,),
+            ).fetchone()
+        return row
 
 
 def _marks(values: Collection[Any]) -> str:

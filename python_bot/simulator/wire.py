@@ -17,7 +17,8 @@ def entity_data_1(chat: Chat) -> str:
     """CRM link, pause, wait action, session id (6th), session start, line, block date and reason."""
     session = chat.session
     crm = f"Y|LEAD|{chat.crm_lead_id}" if chat.crm_lead_id else "N|NONE|0"
-    return f"{crm}|N|N|{session.session_id}|{int(session.started_at)}|{session.line_id}|0|0"
+    running = 0 if session.closed else session.session_id  # closing a session takes its number away
+    return f"{crm}|N|N|{running}|{int(session.started_at)}|{session.line_id}|0|0"
 
 
 def entity_data_2(chat: Chat) -> str:

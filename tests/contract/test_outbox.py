@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -230,23 +231,64 @@ def test_haste_makes_postponed_jobs_due_and_leaves_planned_ones(stores: Any) -> 
     assert keys(claim(stores, now=NOW + 1)) == ["tried"]
 
 
+def test_asking_again_for_sooner_brings_the_job_forward_with_the_new_trace(stores: Any) -> None:
+    put(stores, job("a", due_at=NOW + 600))
+    assert put(stores, replace(job("a", due_at=NOW + 3), trace_id="asked")) == [False]
+    assert put(stores, job("a", due_at=NOW + 900)) == [False]
+    (found,) = stores.outbox.waiting(9)
+    assert (found.due_at, found.trace_id) == (NOW + 3, "asked")
+
+
+def test_a_job_that_was_tried_keeps_its_pause_however_often_it_is_asked_for(stores: Any) -> None:
+    put(stores, job("a"))
+    (found,) = claim(stores)
+    stores.write(lambda tx: stores.outbox.postpone(tx, found.id, NOW + 300, "503"))
+    put(stores, job("a"))
+    assert claim(stores, now=NOW + 299) == []
+
+
+def test_jobs_planned_for_later_do_not_wait(stores: Any) -> None:
+    put(stores, job("now"), job("later", due_at=NOW + 600))
+    depth = stores.outbox.depth(NOW)
+    assert (depth.waiting, depth.planned, depth.oldest_waiting_at) == ({"handover": 1}, {"handover": 1}, NOW)
+    depth = stores.outbox.depth(NOW + 601)
+    assert (depth.waiting, depth.planned) == ({"handover": 2}, {})
+
+
+def test_jobs_are_counted_by_their_trace(stores: Any) -> None:
+    put(stores, *(replace(job(key), trace_id="run") for key in "abc"), job("d"))
+    for found in claim(stores, limit=1):
+        stores.write(lambda tx, i=found.id: stores.outbox.bury(tx, i, NOW, "refused"))
+    assert stores.outbox.traced("run") == (2, 1)
+    assert stores.outbox.traced("other") == (0, 0)
+
+
+def test_one_grave_may_stand_for_the_former_ones_of_its_key(stores: Any) -> None:
+    for key in ("a", "b", "a"):
+        put(stores, job(key))
+        (found,) = claim(stores)
+        stores.write(lambda tx, i=found.id: stores.outbox.bury(tx, i, NOW, "final"))
+    stores.write(lambda tx: stores.outbox.drop_former_graves(tx, found.id))
+    assert sorted(dead.job.dedupe_key for dead in stores.outbox.buried(9)) == ["a", "b"]
+
+
 def test_what_waits_is_listed_and_counted_by_kind(stores: Any) -> None:
     put(stores, job("a"), job("b", kind="reconcile", due_at=NOW + 9), now=NOW)
     put(stores, job("c"), now=NOW + 5)
     (a, _) = claim(stores, now=NOW + 6)
     stores.write(lambda tx: stores.outbox.bury(tx, a.id, NOW + 6, "x"))
-    depth = stores.outbox.depth()
+    depth = stores.outbox.depth(NOW + 9)
     assert (depth.waiting, depth.buried, depth.oldest_waiting_at) == (
         {"handover": 1, "reconcile": 1},
         {"handover": 1},
-        NOW,
+        NOW + 5,
     )
     assert keys(stores.outbox.waiting(10)) == ["c", "b"]
     assert keys(stores.outbox.waiting(1)) == ["c"]
 
 
 def test_an_empty_outbox_has_no_depth(stores: Any) -> None:
-    depth = stores.outbox.depth()
+    depth = stores.outbox.depth(NOW + 9)
     assert (depth.waiting, depth.buried, depth.oldest_waiting_at) == ({}, {}, None)
 
 

@@ -181,7 +181,7 @@ def test_v10_v11_a_finished_session_is_completed_from_history(
     for recorded in ("V3", number):  # at the time of the portal's own history
         body = altered(vector(recorded), {"ts": str(int(time.time()))})
         assert idle_server.post_event(body).status == 200
-    wait_idle(idle_server)
+    until(lambda: dialog(idle_server)["complete"], what="the session was compared")
     assert asked in in_chat.calls_of("imopenlines.session.history.get")[-1].params
     found = dialog(idle_server)
     assert (found["status"], found["session_id"], found["complete"]) == ("closed", 321, True)

@@ -135,9 +135,8 @@ def at_work(
 
 
 def wait_idle(server: Server, timeout_s: float = 15.0) -> None:
-    """Until the outbox is empty: but for what was given up, and in the fetch mode the later look into history."""
-    later = {"reconcile"} if server.env.get("B24BOT_EVENT_MODE") == "fetch" else set()
-    until(lambda: set(status(server)["outbox"]["waiting"]) <= later, timeout_s, what="the outbox is empty")
+    """Until nothing waits in the outbox: but for what was given up, and the later looks into history."""
+    until(lambda: not status(server)["outbox"]["waiting"], timeout_s, what="the outbox is empty")
 
 
 def handover_calls(portal: SimulatedPortal, chat_id: int | None = None) -> list[dict[str, Any]]:

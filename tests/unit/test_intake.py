@@ -65,15 +65,16 @@ def parts(storage: Storage) -> Parts:
 
 def test_a_first_message_becomes_journal_archive_and_hand_over_at_once(parts: Parts) -> None:
     assert parts.take("onimbotmessageadd__client_text") is True
-    assert [parts.rows(table) for table in ("journal", "messages", "dialogs", "outbox")] == [1, 1, 1, 1]
-    (job,) = parts.outbox.waiting(9)
+    assert [parts.rows(table) for table in ("journal", "messages", "dialogs", "outbox")] == [1, 1, 1, 2]
+    (job, later) = parts.outbox.waiting(9)
+    assert (later.kind, later.payload["chat_id"], later.due_at) == ("reconcile", 1763, NOW + module.IDLE_S)
     assert (job.kind, job.payload["chat_id"], job.trace_id, job.due_at) == ("handover", 1763, "trace-1", NOW)
     assert parts.intake.counts == {("ONIMBOTMESSAGEADD", "read"): 1}
 
 
 def test_the_worker_is_woken_after_the_commit_with_the_kinds_of_the_new_jobs(parts: Parts) -> None:
     parts.take("onimbotjoinchat__automatic")
-    assert parts.woken == [({"handover"}, 1)]  # the job was there to be seen
+    assert parts.woken == [({"handover"}, 2)]  # the jobs were there to be seen; the later one wakes nobody
     parts.take("onimbotmessageadd__client_text")
     assert len(parts.woken) == 1  # nothing new to do: nobody is woken
 
@@ -82,7 +83,7 @@ def test_a_second_delivery_changes_nothing_and_is_counted_as_such(parts: Parts) 
     parts.take("onimbotmessageadd__client_text")
     again = (b"a7d0690000071b00", b"b8e0690000071b11")
     assert parts.take("onimbotmessageadd__client_text", again) is False
-    assert [parts.rows(table) for table in ("journal", "messages", "outbox")] == [1, 1, 1]
+    assert [parts.rows(table) for table in ("journal", "messages", "outbox")] == [1, 1, 2]
     assert parts.intake.counts["ONIMBOTMESSAGEADD", "duplicate"] == 1
     assert len(parts.woken) == 1
 
@@ -148,7 +149,8 @@ def test_a_deleted_bot_is_registered_again(parts: Parts) -> None:
 
 def test_a_message_for_our_connector_goes_to_the_channel_and_into_the_archive(parts: Parts) -> None:
     parts.take("onimconnectormessageadd__text_and_file")
-    (job,) = parts.outbox.waiting(9)
+    (job, later) = parts.outbox.waiting(9)
+    assert (later.kind, later.payload["chat_id"]) == ("reconcile", 1767)
     assert (job.kind, job.payload["connector_id"], job.payload["line_id"]) == ("channel.send", "acme_avito", 3)
     assert job.payload["item"]["im"] == {"chat_id": "1767", "message_id": "86001"}
     (message,) = json.loads(parts.archive.messages_page(1767, 0, 9).items)

@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from .. import wire
 from ..call import Ctx, Method, RestError, table
+from ..clock import iso
 from ..model import Chat, Message
 from ..php import as_int, values_of
 
 MAX_MESSAGES = 50
+MAX_RECENT = 200
 
 
 def messages_get(ctx: Ctx) -> dict[str, Any]:
@@ -76,9 +78,15 @@ def user_list_get(ctx: Ctx) -> Any:
 
 
 def recent_list(ctx: Ctx) -> dict[str, Any]:
+    """Chats that the user is (or was) a member of, newest first; pages by OFFSET and LIMIT."""
+    limit, offset = min(ctx.int("LIMIT") or MAX_MESSAGES, MAX_RECENT), max(0, ctx.int("OFFSET"))
     mine = [chat for chat in ctx.core.chats.values() if ctx.user.user_id in chat.members and chat.messages]
+    if ctx.text("SKIP_OPENLINES") == "Y":
+        mine = []
     mine.sort(key=lambda chat: chat.messages[-1].message_id, reverse=True)
-    return {"items": [_recent(chat) for chat in mine], "hasMore": False, "hasMorePages": False}
+    more = len(mine) > offset + limit
+    items = [_recent(ctx, chat) for chat in mine[offset : offset + limit]]
+    return {"items": items, "hasMorePages": more, "hasMore": more, "copilot": [], "messagesAutoDeleteConfigs": []}
 
 
 def file_download(ctx: Ctx) -> dict[str, str]:
@@ -131,22 +139,36 @@ def _message(message: Message) -> dict[str, Any]:
     }
 
 
-def _recent(chat: Chat) -> dict[str, Any]:
-    last = chat.messages[-1]
+def _recent(ctx: Ctx, chat: Chat) -> dict[str, Any]:
+    last, session = chat.messages[-1], chat.session
     return {
         "id": chat.dialog_id,
         "chat_id": chat.chat_id,
         "type": "chat",
+        "avatar": {"url": "", "color": "#4ba984"},
         "title": chat.title,
         "message": {
             "id": last.message_id,
             "text": last.wire_text,
+            "file": bool(last.files),
             "author_id": last.author_id,
+            "attach": False,
+            "sticker": None,
             "date": last.date_iso,
+            "status": "received",
+            "uuid": None,
         },
-        "chat": wire.dialog_card(chat),
-        "lines": {"id": chat.session.session_id, "status": chat.session.status},
+        "counter": 0,
+        "last_id": last.message_id,
+        "pinned": False,
+        "unread": False,
+        "has_reminder": False,
         "date_update": last.date_iso,
+        "date_last_activity": last.date_iso,
+        "chat": wire.dialog_card(chat),
+        "lines": {"id": session.session_id, "status": session.status, "date_create": iso(session.started_at)},
+        "user": wire.user_card(ctx.core.users[last.author_id]) if last.author_id in ctx.core.users else {"id": 0},
+        "options": [],
     }
 
 

@@ -15,6 +15,7 @@ from ...model import DialogOrder, JsonPage, MessageOrder
 from ...search import Search
 from ..access import Access
 from ..errors import ApiError
+from ..tracing import trace_id
 from . import params, wanted
 from .answers import json_list, json_text
 
@@ -26,7 +27,8 @@ DIALOG_ORDERS: Final[tuple[DialogOrder, ...]] = get_args(DialogOrder)
 MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
 
 
-def blueprint(archive: Archive, search: Search, access: Access) -> Blueprint:
+def blueprint(archive: Archive, search: Search, access: Access, refresh: Callable[[int, str], bool]) -> Blueprint:
+    """`refresh`: asks the portal about a chat and waits a moment for what it says."""
     api = Blueprint("archive", __name__, url_prefix="/api")
     api.before_request(access.require_reader)
     long_poll = LongPoll(archive)
@@ -45,7 +47,10 @@ def blueprint(archive: Archive, search: Search, access: Access) -> Blueprint:
 
     @api.get("/dialogs/<int:chat_id>")
     def dialog(chat_id: int) -> Response:
-        params.refuse_unknown(request.args, "limit", "cursor")
+        params.refuse_unknown(request.args, "limit", "cursor", "refresh")
+        if params.one_of(request.args, "refresh", ("0", "1"), "0") == "1":
+            access.require_token("read")  # whoever lets the portal be asked says who he is
+            refresh(min(chat_id, wanted.MAX_ID), trace_id())
         found = archive.dialog(chat_id) if chat_id <= wanted.MAX_ID else None
         if found is None:
             raise ApiError(404, "dialog_unknown", f"no dialog with chat_id {chat_id} is in the archive")
