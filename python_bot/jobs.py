@@ -227,7 +227,7 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.IMPORT: parts.sync.imports,
             RETENTION: SingleJobs(parts.retention),
         },
-        # Two, so that one slow file does not hold all others.
         "files": {FILE_FETCH: FetchJobs(parts.files), FILE_SURVEY: SurveyJobs(parts.files)},
-        "more files": {FILE_FETCH: FetchJobs(parts.files)},
+        # A second thread, so that one slow file does not hold all others.
+        **({"more files": {FILE_FETCH: FetchJobs(parts.files)}} if parts.files.queue.is_on else {}),
     }

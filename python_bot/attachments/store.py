@@ -87,7 +87,7 @@ class ContentStore:
         self._storage = storage
         self._archive = archive
         self._tmp = root / "tmp"
-        self._run = secrets.token_hex(4)  # parts of other runs are left behind by a crash
+        self._run = f".{secrets.token_hex(4)}-"  # parts of other runs were left by a crash; no backup takes them
 
     def path_of(self, digest: str) -> Path:
         return self.root / digest[:2] / digest
@@ -111,8 +111,8 @@ class ContentStore:
     def incoming(self) -> Iterator[Incoming]:
         """Write a content; what was not kept at the end of the block is gone. Raises NoRoomForFiles."""
         with _said_as_ours():
-            self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
-            part = Incoming(self._tmp / f"{self._run}-{secrets.token_hex(8)}", self._look_while_writing)
+            self._make_root()
+            part = Incoming(self._tmp / f"{self._run}{secrets.token_hex(8)}", self._look_while_writing)
         try:
             yield part
         finally:
@@ -173,13 +173,17 @@ class ContentStore:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_root()
         handle = os.open(self._tmp / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
+
+    def _make_root(self) -> None:
+        for directory in (self.root, self._tmp):
+            directory.mkdir(mode=0o700, exist_ok=True)
 
     def _look_while_writing(self, size: int) -> None:
         if self.limits.per_file and size > self.limits.per_file:

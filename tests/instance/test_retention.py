@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from contextlib import closing
@@ -9,7 +10,7 @@ from contextlib import closing
 from python_bot.archive import SqliteErasure
 from python_bot.db import Storage
 from python_bot.simulator import SimulatedPortal
-from tests.instance.tools import altered, at_work, client_message, log_text, row_counts, wait_idle
+from tests.instance.tools import altered, at_work, client_message, log_text, row_counts, status, wait_idle
 from tests.support import Server, until, vector
 
 TEXT = "слова, которых больше нигде нет"
@@ -87,3 +88,30 @@ def test_an_event_of_an_erased_message_is_answered_and_leaves_no_trace() -> None
         assert row_counts(server) == before
         assert server.post_event(client_message(51, text="это снова я", ts=str(int(time.time())))).status == 200
         until(lambda: [m["text"] for m in server.messages()] == ["это снова я"])
+
+
+def test_the_contents_of_files_leave_with_the_dialog_and_a_shared_one_with_the_last() -> None:
+    env = {"B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0"}
+    with at_work(env=env) as (portal, server):
+        closed_conversation(portal, server)
+        own, common = b"only here", b"\xff\xd8\xff"
+        first = portal.client("Анна", connector="telegrambot", line=3, external_id="1")
+        first.writes("и ещё", files=[portal.file("b.bin", own)])
+        portal.operator(27).finishes(first.chat.chat_id)
+        portal.client("Борис", external_id="2").writes("тот же", files=[portal.file("c.jpg", common)])
+        contents = {hashlib.sha256(each).hexdigest(): each for each in (own, common)}
+        until(lambda: status(server)["files"] == {"stored": 3, "bytes": len(own) + len(common)})
+        portal.wait_quiet()
+        wait_idle(server)
+        server.stop()
+        make_older(server, days=31)
+        server.env["B24BOT_RETENTION_DAYS"] = "30"
+        server.start()
+        kept = hashlib.sha256(common).hexdigest()
+        until(lambda: stored(server) == {kept}, what="the content that nobody shares is gone")
+        assert set(contents) > {kept}
+        assert status(server)["files"] == {"stored": 1, "bytes": len(common)}
+
+
+def stored(server: Server) -> set[str]:
+    return {path.name for path in (server.home / "files").rglob("*") if path.is_file() and path.name != ".lock"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -154,9 +155,47 @@ def test_files_are_downloaded_with_a_short_lived_token(portal, b24, bot, helpers
     answer = b24("disk.file.get", id=file_id).result
     assert (answer["NAME"], answer["SIZE"]) == ("чек №7.jpg", "6")
     assert helpers.http(answer["DOWNLOAD_URL"]).body == b"\xff\xd8jpeg"
+    other = answer["DOWNLOAD_URL"].replace("auth=", "auth=0")
+    assert helpers.http(other).status == 403
+    assert helpers.http(answer["DOWNLOAD_URL"].replace("auth=", "nothing=")).status == 403
     portal.clock.advance(3601)
     assert helpers.http(answer["DOWNLOAD_URL"]).status == 403
     assert helpers.http(f"{portal.rest_url}download.json?token=disk%7Cguess").status == 403
+
+
+def test_a_link_from_the_chat_is_good_for_one_download(portal, b24, bot, helpers):
+    message = portal.client("Анна").writes(files=[portal.file("чек №7.jpg", b"\xff\xd8jpeg")])
+    file_id, dialog = message.files[0].file_id, f"chat{message.chat_id}"
+    url = b24("im.v2.File.download", dialogId=dialog, fileId=file_id).result["downloadUrl"]
+    assert helpers.http(url).body == b"\xff\xd8jpeg"
+    assert helpers.http(url).status == 403
+    late = b24("im.v2.File.download", dialogId=dialog, fileId=file_id).result["downloadUrl"]
+    portal.clock.advance(301)
+    assert helpers.http(late).status == 403
+    assert b24("im.v2.File.download", dialogId=dialog, fileId=1).error == (404, "FILE_NOT_FOUND")
+    assert b24("imbot.v2.File.download", botId=bot, fileId=file_id).error == (400, "BOT_NOT_FOUND")  # a bot of v1
+
+
+def test_downloads_go_wrong_when_asked_to(portal, b24, bot, helpers):
+    content = b"0123456789" * 10
+    message = portal.client("Анна").writes(files=[portal.file("a.bin", content)])
+
+    def download():
+        return helpers.http(b24("disk.file.get", id=message.files[0].file_id).result["DOWNLOAD_URL"])
+
+    portal.downloads.wrong_size(missing=3)
+    assert download().body == content[:-3]
+    portal.downloads.status(404)
+    assert download().status == 404
+    portal.downloads.redirect()
+    moved = download()
+    assert moved.status == 302 and helpers.http(moved.headers["Location"]).body == content
+    portal.downloads.cut(after=50)
+    with pytest.raises(http.client.IncompleteRead):
+        download()
+    portal.downloads.cut(after=50)
+    portal.downloads.clear()
+    assert download().body == content
 
 
 def test_strangers_may_not_read_a_chat(portal, app, helpers, bot):

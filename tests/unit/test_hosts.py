@@ -195,3 +195,41 @@ def test_any_text_is_checked_without_an_error(text: str) -> None:
         origin(url)
         CLOUD.rest_url(url, text)
         CLOUD.oauth_base(url, text)
+
+
+# --- where files may be fetched from
+
+ACME = "https://acme.bitrix24.ru/rest/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://acme.bitrix24.ru/rest/download.json?auth=1&token=2",
+        "https://cdn-ru.bitrix24.ru/b1/x.jpg",
+        "https://a.cdn.bitrix24.com/x",
+    ],
+)
+def test_a_cloud_portals_files_lie_on_hosts_of_bitrix24(url: str) -> None:
+    assert CLOUD.download_url(url, ACME) == url
+
+
+@pytest.mark.parametrize(
+    "url", [u for u in FORGED if u not in ("http://acme.bitrix24.ru/rest/", "https://a.b.bitrix24.ru/rest/")]
+)
+def test_a_forged_host_gives_no_files(url: str) -> None:
+    assert CLOUD.download_url(url, ACME) == ""
+
+
+def test_a_portal_that_thinks_it_has_no_tls_is_asked_over_its_tls() -> None:
+    assert CLOUD.download_url("http://acme.bitrix24.ru/x?token=1", ACME) == "https://acme.bitrix24.ru/x?token=1"
+    assert CLOUD.download_url("http://other.bitrix24.ru/x", ACME) == ""
+
+
+def test_a_self_hosted_portals_files_lie_on_itself_and_on_the_named_hosts() -> None:
+    policy = HostPolicy("https://b24.acme.ru:8443", "", ("https://s3.acme.ru:443", "http://10.0.0.7:9000"))
+    portal = "https://b24.acme.ru:8443/rest/"
+    for url in ("https://b24.acme.ru:8443/x", "https://s3.acme.ru/x?sig=1", "http://10.0.0.7:9000/x"):
+        assert policy.download_url(url, portal) == url
+    for url in ("https://b24.acme.ru/x", "https://cdn.bitrix24.ru/x", "http://s3.acme.ru/x", "http://10.0.0.7/x", "x"):
+        assert policy.download_url(url, portal) == ""

@@ -8,6 +8,8 @@ from python_bot.errors import (
     PASSING_CODES,
     BadEvent,
     CallRefused,
+    FileUnavailable,
+    NoRoomForFiles,
     NotAuthorized,
     PortalError,
     PortalUnavailable,
@@ -18,6 +20,7 @@ from python_bot.outbox.policy import (
     GIVE_UP_AFTER_S,
     LONGEST_PAUSE_BY_KIND,
     LONGEST_PAUSE_S,
+    MAX_FILE_TRIES,
     MAX_REFUSALS,
     GiveUp,
     Later,
@@ -98,3 +101,22 @@ def _family(kind: type[PortalError]) -> set[type[PortalError]]:
 @pytest.mark.parametrize("kind", sorted(_family(PortalError) - {CallRefused}, key=lambda kind: kind.__name__))
 def test_trouble_with_the_portal_that_is_no_refusal_is_always_tried_again(kind: type[PortalError]) -> None:
     assert isinstance(after_failure("handover", 1, 0.0, kind("x"), 0.5), Later)
+
+
+def test_a_file_that_cannot_be_had_is_tried_for_hours_with_growing_pauses_and_then_given_up() -> None:
+    error = FileUnavailable("the download was cut")
+    pauses = [pause("file.fetch", tries, error, 0.5) for tries in range(1, MAX_FILE_TRIES)]
+    assert pauses == sorted(pauses) and pauses[0] == 1.0 and pauses[-1] == 3600.0
+    assert 2 * 3600 < sum(pauses) < 5 * 3600
+    decision = after_failure("file.fetch", MAX_FILE_TRIES, 0.0, error, 0.5)
+    assert isinstance(decision, GiveUp) and decision.reason == f"the download was cut ({MAX_FILE_TRIES} tries)"
+
+
+def test_a_file_that_never_can_be_had_is_given_up_at_once() -> None:
+    assert after_failure("file.fetch", 1, 0.0, FileUnavailable("too large", final=True), 0.5) == GiveUp("too large")
+
+
+@given(attempts, st.floats(0.0, 1e9), jitters)
+def test_files_wait_for_room_as_long_as_it_takes(tries: int, age_s: float, jitter: float) -> None:
+    decision = after_failure("file.fetch", tries, age_s, NoRoomForFiles("full"), jitter)
+    assert isinstance(decision, Later) and 200 < decision.pause_s < 400

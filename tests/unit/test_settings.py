@@ -12,6 +12,7 @@ from python_bot.model import Handover, Lines
 from python_bot.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
+_SIZES = ("FILE_MAX_MB", "FILES_MAX_GB", "DISK_RESERVE_MB")
 SECRET = "api-secret-token-0123456789"
 
 
@@ -50,6 +51,11 @@ def test_every_value_is_taken(env: dict[str, str]) -> None:
             "B24BOT_LINES": "3, 7 3",
             "B24BOT_HANDOVER": "Queue:5",
             "B24BOT_EVENT_MODE": "FETCH",
+            "B24BOT_FILES": "Download",
+            "B24BOT_FILE_MAX_MB": "0",
+            "B24BOT_FILES_MAX_GB": "50",
+            "B24BOT_DISK_RESERVE_MB": "64",
+            "B24BOT_FILE_HOSTS": "s3.Acme.ru, http://10.0.0.7:9000/ ",
             "B24BOT_LOG_LEVEL": "debug",
             "API_PUBLIC_READ": "yes",
             "UNKNOWN": "x",
@@ -59,6 +65,8 @@ def test_every_value_is_taken(env: dict[str, str]) -> None:
     assert (found.portal, found.oauth_url) == ("https://acme.bitrix24.ru", "http://127.0.0.1:9001")
     assert (found.bot_name, found.lines, found.handover) == ("Архивариус", Lines(ids=(3, 7)), Handover("queue", 5))
     assert (found.event_mode, found.log_level, found.public_read) == ("fetch", "DEBUG", True)
+    assert (found.files, found.file_max_mb, found.files_max_gb, found.disk_reserve_mb) == ("download", 0, 50, 64)
+    assert found.file_hosts == ("https://s3.acme.ru", "http://10.0.0.7:9000")
 
 
 def test_a_server_without_an_address_may_fetch(env: dict[str, str]) -> None:
@@ -113,6 +121,9 @@ def test_an_empty_environment_names_what_is_missing() -> None:
         *(("B24BOT_LINES", value) for value in ("0", "-1", "3;4", "все", "1" * 30, ",")),
         *(("B24BOT_HANDOVER", value) for value in ("user", "user:0", "queue:x", "user:1:2", "bot")),
         ("B24BOT_EVENT_MODE", "offline"),
+        ("B24BOT_FILES", "all"),
+        *((f"B24BOT_{name}", value) for name in _SIZES for value in ("-1", "1.5", "10M", "٣", "1" * 9)),
+        *(("B24BOT_FILE_HOSTS", value) for value in ("ftp://s3", "good.ru bad.ru/path", "https://u:p@s3.ru", "[")),
         ("API_PUBLIC_READ", "2"),
     ],
 )
