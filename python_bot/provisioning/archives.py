@@ -17,6 +17,7 @@ from .owner import acting_as_owner
 from .paths import Layout
 
 DATABASE: Final = "dialogs.db"
+INDEX: Final = "search.db"
 
 
 def kept(layout: Layout, instance: str) -> Path:
@@ -87,6 +88,7 @@ def put_back(layout: Layout, instance: str, aside: str) -> None:
     with acting_as_owner(home):
         if not (home / aside).exists():
             _rename(home / DATABASE, home / aside)
+        _forget_index(home)
         copy.rename(home / DATABASE)
         fsync_directory(home)
 
@@ -97,8 +99,15 @@ def take_again(layout: Layout, instance: str, aside: str) -> None:
     with acting_as_owner(home):
         if not copy.exists():
             _rename(home / DATABASE, copy)
+        _forget_index(home)
         _rename(home / aside, home / DATABASE)
         fsync_directory(home)
+
+
+def _forget_index(home: Path) -> None:
+    """The search index has followed the other archive, perhaps further than this one goes; it is built anew."""
+    for suffix in ("", "-wal", "-shm"):
+        (home / (INDEX + suffix)).unlink(missing_ok=True)
 
 
 def _rename(path: Path, target: Path) -> None:

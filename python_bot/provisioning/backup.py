@@ -43,8 +43,11 @@ DATABASE: Final = "dialogs.db"
 CHUNK: Final = 1024 * 1024
 SMALL: Final = 1024 * 1024  # what our own descriptions may weigh
 
-# Not data: logs, locks, what belongs to a running process or to this machine, SQLite's files beside a database.
-_NOT_KEPT: Final = re.compile(r"\..*|bot\.log.*|gunicorn\..*|.*\.lock|.*\.db-(wal|shm|journal)|ENABLED|upgrade")
+# Not data: logs, locks, what belongs to a running process or to this machine, SQLite's files beside a database, and the
+# search index, which is built anew.
+_NOT_KEPT: Final = re.compile(
+    r"\..*|bot\.log.*|gunicorn\..*|.*\.lock|.*\.db-(wal|shm|journal)|search.*\.db|ENABLED|upgrade"
+)
 
 
 class BadBackup(B24BotError):

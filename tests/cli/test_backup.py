@@ -54,6 +54,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     former.chmod(0o600)
     (home(root) / "stranger").symlink_to("/etc/passwd")
     (home(root) / "bot.log").touch()
+    (home(root) / "search.db").touch()
     yield root
 
 
@@ -79,7 +80,9 @@ def test_a_backup_is_for_its_owner_only_and_holds_no_log_no_lock_and_no_links_ta
     assert names[-1] == "manifest.json"
     assert {"home/dialogs.db", "home/auth.json", "home/tokens.json", "home/files/2026/чек №7.jpg"} <= set(names)
     assert "home/dialogs-20260101T000000Z-abcd.db" in names, "former archives were said too"
-    assert not [name for name in names if name.endswith((".log", ".lock", "-wal", "-shm")) or "stranger" in name]
+    assert not [
+        name for name in names if name.endswith((".log", ".lock", "-wal", "-shm", "search.db")) or "stranger" in name
+    ]
 
 
 def test_on_another_machine_everything_is_as_it_was(original: Path, archive: Path, tmp_path: Path) -> None:

@@ -149,7 +149,9 @@ def test_back_to_a_release_that_cannot_open_the_archive_only_with_the_former_arc
     assert f"schema {LATER}" in done.stderr
     assert "rollback --database" in done.stderr
     assert tree(root) == before
+    (home(root) / "search.db").touch()
     ok(root, "shop-1", "rollback", "--database")
+    assert not (home(root) / "search.db").exists(), "it has followed the other archive; a new one is built"
     assert spec_of(root).release == "0.1.0"
     assert schema_of(home(root) / "dialogs.db") == TODAY
     assert [schema_of(path) for path in home(root).glob("dialogs-*.db")] == [LATER]
