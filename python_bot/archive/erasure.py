@@ -173,14 +173,12 @@ class SqliteErasure:
             (chat_id, *_KEPT_JOBS),
         ).rowcount
         for place in self._places(tx, "session"):
-            tx.sql.execute(
-                f"DELETE FROM {place.table} WHERE session_ref IN (SELECT id FROM sessions WHERE chat_id = ?)",
-                (chat_id,),
-            )
+            tx.sql.execute(f"DELETE FROM {place.table} WHERE session_ref IN ({_SESSIONS})", (chat_id,))
         newer = tx.sql.execute(_NEWER, (chat_id,)).fetchone()
         present = tx.sql.execute("SELECT user_id FROM participants WHERE chat_id = ?", (chat_id,)).fetchall()
         if newer is None:
-            tx.sql.execute("UPDATE dialogs SET session_ref = NULL WHERE chat_id = ?", (chat_id,))
+            for table in ("dialogs", "messages"):  # those of another chat too: a portal may number sessions strangely
+                tx.sql.execute(f"UPDATE {table} SET session_ref = NULL WHERE session_ref IN ({_SESSIONS})", (chat_id,))
         gone = {
             place.table: self._delete(tx, place, "chat_id", [chat_id])
             for place in self._places(tx, "chat")
@@ -202,6 +200,8 @@ class SqliteErasure:
 
     def link_journal(self, chats_of: Callable[[str, str, bytes], Collection[int]]) -> int:
         def work(tx: Tx) -> int:
+            if not self._has(tx, "journal_chats"):
+                return 0
             rows = tx.sql.execute(
                 "SELECT id, event, format, body FROM journal_chats JOIN journal ON id = journal_id"
                 " WHERE chat_id = ? ORDER BY journal_id LIMIT ?",
@@ -230,6 +230,39 @@ class SqliteErasure:
 
         return self._storage.write(work)
 
+    # --- what names a person without belonging to a chat of theirs
+
+    def sweep_journal(self, names_them: Callable[[str, str, bytes], bool]) -> int:
+        """Delete entries that belong to no chat, by event, format and body; in an older schema no entry has a chat."""
+        count, last = 0, 0
+
+        def work(tx: Tx) -> tuple[int, int]:
+            query = _UNLINKED if self._has(tx, "journal_chats") else _ENTRIES
+            rows = tx.sql.execute(query, (last, CHUNK)).fetchall()
+            found = [row[0] for row in rows if names_them(row[1], row[2], bytes(row[3]))]
+            self.drop_journal(tx, found, (NO_CHAT,))
+            return len(found), (rows[-1][0] if rows else 0)
+
+        while (step := self._storage.write(work))[1]:
+            count, last = count + step[0], step[1]
+        return count
+
+    def sweep_jobs(self, names_them: Callable[[bytes], bool]) -> int:
+        def work(tx: Tx) -> int:
+            rows = tx.sql.execute(
+                f"SELECT id, payload || last_error FROM outbox WHERE kind NOT IN ({_marks(_KEPT_JOBS)})"
+                " OR buried_at IS NOT NULL",
+                _KEPT_JOBS,
+            ).fetchall()
+            found = [row[0] for row in rows if names_them(row[1].encode())]
+            return tx.sql.execute(f"DELETE FROM outbox WHERE id IN ({_marks(found)})", found).rowcount
+
+        return self._storage.write(work)
+
+    def erase_user(self, user_id: int) -> int:
+        """The name of a user who takes part in no dialog."""
+        return self._storage.write(lambda tx: self._orphans(tx, (user_id,)))
+
     # --- the schema
 
     def _has(self, tx: Tx, table: str) -> bool:
@@ -257,6 +290,12 @@ _OF_CLIENT: Final = (
     " WHERE user_id = :user AND EXISTS (SELECT 1 FROM messages m WHERE m.chat_id = p.chat_id"
     "  AND m.author_id = :user AND m.author_kind = 'client') ORDER BY 1"
 )
+_UNLINKED: Final = (
+    "SELECT id, event, format, body FROM journal_chats JOIN journal ON id = journal_id"
+    " WHERE chat_id = 0 AND journal_id > ? ORDER BY journal_id LIMIT ?"
+)
+_ENTRIES: Final = "SELECT id, event, format, body FROM journal WHERE id > ? ORDER BY id LIMIT ?"
+_SESSIONS: Final = "SELECT id FROM sessions WHERE chat_id = ?"
 _NEWER: Final = "SELECT 1 FROM messages WHERE chat_id = ? LIMIT 1"
 _RECOUNT: Final = (
     "UPDATE dialogs SET (message_count, last_message_id, last_message_at) ="

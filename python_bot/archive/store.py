@@ -59,6 +59,7 @@ _HEAD: Final = (
     "  WHERE chat_id = ?1 ORDER BY opened_at DESC, id DESC LIMIT 1),"
     " opened_at = MIN((SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1), COALESCE((SELECT sent_at FROM messages"
     "  WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) WHERE chat_id = ?1"
+    " AND EXISTS (SELECT 1 FROM sessions WHERE chat_id = ?1)"
 )
 _LATER_WORD: Final = (
     "SELECT 1 FROM messages WHERE chat_id = ? AND session_ref = ? AND sent_at > ?"

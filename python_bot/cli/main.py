@@ -16,6 +16,7 @@ from .config import config
 from .create import create
 from .demo import demo
 from .duckdns import duckdns
+from .forget import forget
 from .import_former import import_former
 from .info import info, url
 from .lines import lines
@@ -39,6 +40,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "create": create,
     "disable": operate.disable,
     "enable": operate.enable,
+    "forget": forget,
     "import": import_former,
     "info": info,
     "lines": lines,

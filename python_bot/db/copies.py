@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import StorageDamaged
 from .connection import BUSY_TIMEOUT_S, connect, translated
+from .tx import Tx
+
+T = TypeVar("T")
 
 
 class Frozen:
@@ -39,6 +44,41 @@ class Frozen:
     def schema(self) -> int:
         found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
         return found
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class KeptCopy:
+    """A database that no instance uses, of any schema, to delete from. Raises StorageError; close it after use."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._connection = connect(path, "rw", BUSY_TIMEOUT_S)
+            self._connection.execute("PRAGMA secure_delete=ON")
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise translated(error) from None
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = work(Tx(self._connection))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise translated(error) from None
+        finally:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+        return result
+
+    def compact(self) -> None:
+        """Write the file anew without what was deleted, and empty its WAL."""
+        try:
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise translated(error) from None
 
     def close(self) -> None:
         self._connection.close()

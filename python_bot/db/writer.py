@@ -90,10 +90,7 @@ class Writer:
 
         Returns the name of the kept copy. Raises StorageError; StorageBusy while somebody reads the WAL.
         """
-        former = self.connection()
-        is_blocked, *_ = former.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_blocked:
-            raise StorageBusy("the archive is being read; nothing was changed", next_step="try again in a moment")
+        self.empty_wal()
         self.close()
         copy = self.path.with_name(name_aside())
         # The WAL is empty now; it moves along because readers may still hold it.
@@ -116,6 +113,15 @@ class Writer:
         finally:
             fresh.execute("DETACH former")
         return copy.name
+
+    def empty_wal(self) -> None:
+        is_blocked, *_ = self.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_blocked:
+            raise StorageBusy("the archive is being read; nothing was changed", next_step="try again in a moment")
+
+    def compact(self) -> None:
+        self.connection().execute("VACUUM")
+        self.empty_wal()
 
     def close(self) -> None:
         if self._connection is not None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from python_bot.archive import Erased, SqliteErasure
 from python_bot.archive.erasure import CHUNK, HARMLESS, PLACES
+from python_bot.db import KeptCopy
+from python_bot.migrations import STEPS
 from python_bot.model import HistoryMessage, JournalEntry, NewJob, SessionHistory, User
 from tests.contract.conversations import ANNA, CHAT, FILE, IVAN, Edit, Finish, Join, Say, facts, history, play, said
 
@@ -162,6 +167,14 @@ def test_only_closed_dialogs_are_outlived_and_only_after_their_last_word(stores:
     assert len(stores.messages()) == 4
 
 
+def test_a_session_that_another_chat_names_too_stops_nothing(stores: Any) -> None:
+    conversation(stores)
+    strange = facts(1, T, 7)
+    stores.write(lambda tx: stores.archive.add_message(tx, strange, said(15, "чужой сеанс", T + 20, 1, IVAN, 7), 2))
+    assert erasure(stores).erase(CHAT, T + 1000).dialogs == 1
+    assert [(m["text"], m["session_id"]) for m in stores.messages(7)] == [("чужой сеанс", None)]
+
+
 def test_erasing_again_erases_nothing(stores: Any) -> None:
     conversation(stores)
     erasure(stores).erase(CHAT, T + 1000)
@@ -193,6 +206,27 @@ def test_history_without_anything_erased_is_taken_whole(stores: Any) -> None:
     item = HistoryMessage(said(10, "x", T), False, False)
     stores.write(lambda tx: stores.archive.apply_history(tx, SessionHistory(CHAT, 1, (item,), (ANNA,)), T))
     assert len(stores.messages()) == 1
+
+
+def test_a_kept_copy_of_the_first_schema_is_erased_from_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "copy.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in STEPS[0]:
+            db.execute(statement)
+        db.execute("INSERT INTO dialogs (chat_id, dialog_id, opened_at, client_id) VALUES (5, 'chat5', 1, 744)")
+        db.execute("INSERT INTO sessions (chat_id, opened_at) VALUES (5, 1)")
+        db.execute("UPDATE dialogs SET session_ref = 1")
+        db.execute("INSERT INTO messages VALUES (1, 5, 1, 744, 'client', 'слова', NULL, 1, 0, NULL, NULL, 0, 2)")
+        db.execute("INSERT INTO journal VALUES (1, 1, 'E', 'read', '', x'00', 'form', CAST('слова' AS BLOB))")
+        db.execute("INSERT INTO journal VALUES (2, 1, 'E', 'read', '', x'01', 'form', CAST('другое' AS BLOB))")
+    with closing(KeptCopy(path)) as copy:
+        found = SqliteErasure(copy)
+        assert found.of_client(744) == [5]
+        assert found.link_journal(lambda event, form, body: set()) == 0
+        assert found.erase(5) == Erased(dialogs=1, messages=1)
+        assert found.sweep_journal(lambda event, form, body: "слова".encode() in body) == 1
+        copy.compact()
+    assert "слова".encode() not in path.read_bytes()
 
 
 # --- the list
