@@ -69,7 +69,8 @@ def test_an_authority_certifies_a_working_instance_and_renews_under_load(
     machine("certbot", "renew", "--force-renewal", "--no-random-sleep-on-renew")
     until(lambda: over_tls(machine)[1] != serial, what="the new certificate in nginx")
     answers = json.loads(load.communicate(timeout=60)[0])["answers"]
-    assert answers == {"GET 200": 150, "POST 200": 150}
+    assert answers.keys() == {"GET 200", "POST 200"}
+    assert sum(answers.values()) >= 300  # and more, as long as the renewal took
 
     serial = over_tls(machine)[1]
     machine.write("/etc/nginx/conf.d/broken.conf", "no directive of nginx;\n")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from .acting import DOMAIN, TOKEN, Portal, create, get, has_archived, play, status, until
 from .debian import Machine, difference
-from .test_upgrades import Load, refused
+from .test_daily import Load
+from .test_upgrades import refused
 
 HANDLER = f"http://{DOMAIN}/acme/python_bot/"
 FILE = "/root/acme.tar.gz"
@@ -52,7 +53,7 @@ def test_an_instance_moves_to_another_machine_as_it_is(boot: Callable[..., Machi
     portal = Portal(first)
     play(first, portal, "acme", HANDLER)
     reader = first("botctl", "acme", "token", "add", "reports").out.strip()
-    sent = Load(first, 300)
+    sent = Load(first)
     said = []
     for number in range(5):
         said.append(portal("client", name=f"Клиент {number}", text=f"до копии {number}")["chat_id"])
@@ -83,7 +84,7 @@ def test_an_instance_moves_to_another_machine_as_it_is(boot: Callable[..., Machi
     second.path("/root/flipped.tar.gz").write_bytes(damaged_copies(good)["flipped"])
     assert second("botctl", "acme", "restore", "/root/flipped.tar.gz", "--replace", check=False).code == 1
     assert messages(second) == before
-    sent = Load(second, 400)
+    sent = Load(second)
     second("botctl", "acme", "restore", FILE, "--replace")
     sent.check()
     assert messages(second) == before
@@ -101,7 +102,7 @@ def test_what_a_person_changes_counts_at_once_and_no_request_is_lost(machine: Ma
     portal = Portal(machine)
     portal.install(HANDLER)
     until(lambda: ((status(machine, "acme")["status"] or {}).get("portal") or {}).get("bot_id"), what="registration")
-    sent = Load(machine, 900)
+    sent = Load(machine)
 
     assert "attached" in machine("botctl", "acme", "lines", "attach", "3", timeout=60).out
     chat_id = portal("client", name="Клиент", text="Есть кто?")["chat_id"]

@@ -9,6 +9,7 @@ import concurrent.futures
 import http.client
 import json
 import sys
+import threading
 import time
 
 HEADERS = {"Host": "bots.example.ru", "Content-Type": "application/x-www-form-urlencoded"}
@@ -37,9 +38,15 @@ def send(number: int, at: float, prefix: str, token: str) -> tuple[str, float]:
 
 def main() -> None:
     count, rate, prefix, token = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3], sys.argv[4]
+    is_over = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), is_over.set()), daemon=True).start()
     begun = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        futures = [pool.submit(send, number, begun + number / rate, prefix, token) for number in range(count)]
+    with concurrent.futures.ThreadPoolExecutor(1000) as pool:
+        futures = []
+        while len(futures) < count or not is_over.is_set():
+            due = begun + len(futures) / rate
+            time.sleep(max(0.0, due - time.monotonic()))
+            futures.append(pool.submit(send, len(futures), due, prefix, token))
         done = [future.result() for future in futures]
     slowest = max(seconds for _, seconds in done)
     print(json.dumps({"answers": collections.Counter(kind for kind, _ in done), "slowest_ms": round(1000 * slowest)}))
