@@ -124,14 +124,21 @@ need_instance() {
 	if [ -n "$yes$plan" ] || [ ! -t 0 ]; then
 		err '--instance is missing' 'не указан --instance' './setup_multi.sh --instance NAME …' 2
 	fi
-	printf '%s' "$(say "Name of the first instance (a-z, 0-9, '-'), for example shop-1: " \
-		"Имя экземпляра (a-z, 0-9, '-'), например shop-1: ")" >&2
-	read -r instance || exit 130
+	while ! is_name "$instance"; do
+		[ -z "$instance" ] || say "'$instance' is no name for an instance: up to 24 characters, no '-' at the ends" \
+			"'$instance' не годится: до 24 знаков, без '-' по краям" >&2
+		printf '%s' "$(say "Name of the instance (a-z, 0-9, '-'), for example shop-1: " \
+			"Имя экземпляра (a-z, 0-9, '-'), например shop-1: ")" >&2
+		read -r instance || exit 130
+	done
+}
+
+is_name() { # in other locales a-z holds more letters
+	(LC_ALL=C && [[ "$1" =~ ^[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?$ ]])
 }
 
 check_instance() {
-	# In other locales a-z holds more letters.
-	(LC_ALL=C && [[ "$instance" =~ ^[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?$ ]]) ||
+	is_name "$instance" ||
 		err "'$instance' is no name for an instance: a-z, 0-9 and '-', up to 24 characters, no '-' at the ends" \
 			"'$instance' не годится: a-z, 0-9 и '-', до 24 знаков, без '-' по краям" './setup_multi.sh --help' 2
 }
@@ -249,6 +256,7 @@ install_release() {
 	if [ "$(cat "$final/.checksum" 2>/dev/null || true)" != "$checksum" ] || ! works "$final"; then
 		say "Installing release $release" "Устанавливаю выпуск $release"
 		new="$OPT/releases/.$release.new" # no name for a release: whoever looks for one passes it over
+		temporary="$new"
 		rm -rf "$new"
 		mkdir -p "$new"
 		(cd "$source" && find "${PRODUCT[@]}" -name __pycache__ -prune -o -type f ! -name '*.pyc' -print0 2>/dev/null |
@@ -260,6 +268,7 @@ install_release() {
 		printf '%s\n' "$checksum" >"$new/.checksum"
 		sync -f "$new" # a power cut must not leave a whole directory of empty files
 		rm -rf "$new.old"
+		temporary='' # from here on it is worth keeping
 		[ ! -e "$final" ] || mv -T "$final" "$new.old" # instances that run it have it open
 		mv -T "$new" "$final"
 		rm -rf "$new.old"
@@ -321,17 +330,52 @@ show_plan() {
 	[ "$mode" = create ] || return 0
 	if [ -z "$python" ]; then
 		good_python || {
-			say "The instance's plan can be shown when python3 and python3-venv are installed." \
-				'План экземпляра можно показать, когда установлены python3 и python3-venv.'
+			show_outline
 			return 0
 		}
 		temporary="$(mktemp -d)"
-		trap 'rm -rf "$temporary"' EXIT
-		"$PYTHON" -m venv "$temporary" && "$temporary/bin/python" -m pip install --quiet --no-input --no-cache-dir \
-			--disable-pip-version-check --require-hashes --only-binary=:all: -r "$source/requirements.txt"
+		"$PYTHON" -m venv "$temporary"
+		"$temporary/bin/python" -m pip install --quiet --no-input --no-cache-dir --disable-pip-version-check \
+			--require-hashes --only-binary=:all: -r "$source/requirements.txt" || {
+			show_outline
+			return 0
+		}
 		python="$temporary/bin/python"
 	fi
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$source" "$python" -m python_bot.cli "$instance" create "${pass[@]}"
+}
+
+# The plan without Python, which decides and renders: every place, but no content.
+show_outline() {
+	local domain=DOMAIN word before=''
+	for word in "${pass[@]}"; do
+		# As it is pasted it may be anything; only botctl reads that.
+		[ "$before" != --domain ] || [[ ! "$word" =~ ^[a-z0-9.-]+$ ]] || domain="$word"
+		before="$word"
+	done
+	say "Then for $instance (every file as a diff once python3 and python3-venv are installed):" \
+		"Затем для $instance (содержимое каждого файла — когда установлены python3 и python3-venv):"
+	cat <<PLACES
+  make the system user b24bot-$instance
+  directory $ROOT/var/www/b24bots/$instance (0700 b24bot-$instance)
+  make $ROOT/etc/b24bot/env/$instance.env (0600 root)
+  make $ROOT/etc/b24bot/instances/$instance.json, $ROOT/etc/b24bot/ports.map
+  make $ROOT/etc/systemd/system/gunicorn-b24bot-$instance.socket and .service, and start them
+PLACES
+	[[ " ${pass[*]} " == *' --no-nginx '* ]] || cat <<PLACES
+  make $ROOT/etc/nginx/sites-available/b24bots-$domain and a link to it in sites-enabled
+  make $ROOT/etc/nginx/b24bots.d/$domain/$instance.conf, $ROOT/etc/nginx/b24bots.d/proxy.conf, $ROOT/etc/nginx/conf.d/00-b24bots.conf
+  test the whole nginx configuration, then reload nginx
+PLACES
+	[[ " ${pass[*]} " != *' --duckdns-domain '* ]] ||
+		echo "  make a timer in $ROOT/etc/systemd/system and the token's file in $ROOT/etc/b24bot (0600 root)"
+}
+
+# What was begun and did not come to its end, by an error or Ctrl-C.
+clean_up() {
+	[ -n "$temporary" ] || return 0
+	rm -rf "$temporary"
+	rmdir "$OPT/releases" "$OPT" 2>/dev/null || true
 }
 
 uninstall() {
@@ -369,6 +413,7 @@ uninstall() {
 main() {
 	local instance='' mode=create plan='' yes='' pass=() source
 	source="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)"
+	trap clean_up EXIT
 	read_flags "$@"
 	check_ground
 	if [ "$mode" = uninstall ]; then

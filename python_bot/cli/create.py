@@ -8,6 +8,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +70,9 @@ def create(instance: str, /, **options: Any) -> None:
     if not layout.is_staging and os.geteuid() != 0:
         raise B24BotError("creating an instance changes this server", next_step=f"sudo botctl {instance} create …")
     machine = Machine(layout)
-    with exclusive(layout, lambda text: click.echo(text, err=True)):
+    # Even the lock would be a file that was not there: a plan changes nothing.
+    lock = nullcontext() if options["plan_only"] else exclusive(layout, lambda text: click.echo(text, err=True))
+    with lock:
         undone = "" if options["plan_only"] else recover(layout, machine)
         if undone:
             click.echo(f"An interrupted run was {undone}", err=True)
@@ -291,6 +294,7 @@ def _farewell(spec: InstanceSpec, say: dict[str, str]) -> None:
         click.echo(f"  {scope:<12} {say[f'scope_{scope}']}")
     click.echo(say["token"].format(name=spec.name))
     click.echo(say["next"].format(name=spec.name))
+    click.echo(say["missed"].format(home=spec.env["B24BOT_HOME"], url=spec.shown_url))
     if not spec.env.get("CLIENT_SECRET"):
         click.echo(say["next_secret"].format(name=spec.name))
 

@@ -41,6 +41,9 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "token": "Token of the API: botctl {name} token show",
         "next": "Next step: make the local application in the portal (Developer resources → Other → Local application,"
         " server, uses API only) and install it as an administrator; then botctl {name} status",
+        "missed": "If auth.json does not appear in {home} within a minute of that, the portal's announcement got lost"
+        " (it comes only once): open {url} in a browser from outside this server. No page: look at the DNS and the"
+        " firewall. A page: follow its link as an administrator, and the application is authorized.",
         "next_secret": "Then: botctl {name} config set CLIENT_ID=… and CLIENT_SECRET (asked for);"
         " botctl {name} restart",
         "slash": "Write the URL exactly so, with the slash at the end.",
@@ -79,6 +82,9 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "token": "Токен API: botctl {name} token show",
         "next": "Дальше: создайте в портале локальное приложение (Разработчикам → Другое → Локальное приложение,"
         " серверное, использует только API) и установите его от имени администратора; затем botctl {name} status",
+        "missed": "Если за минуту в {home} не появился auth.json, сообщение портала потерялось (он шлёт его один раз):"
+        " откройте {url} в браузере не с этого сервера. Страницы нет — проверьте DNS и файрвол. Страница есть —"
+        " пройдите по ссылке на ней как администратор, и приложение авторизуется.",
         "next_secret": "Затем: botctl {name} config set CLIENT_ID=… и CLIENT_SECRET (спросит), и botctl {name} restart",
         "slash": "Вписывайте URL точно так, со слешем в конце.",
     },

@@ -212,6 +212,11 @@ def _show_status(found: dict[str, Any]) -> None:
     if inner := found["status"]:
         facts["switch"] = "enabled" if inner["enabled"] else "disabled: no call leaves"
         facts["portal"] = "installed" if inner["installed"] else inner["authorization_problem"]
+        if not inner["installed"]:
+            facts["next step"] = _warning(
+                f"open {found['url']} in a browser from outside this server: no page means DNS or a firewall;"
+                " on the page is the link that authorizes the application, when its installation got lost"
+            )
         portal = inner["portal"] or {}
         if portal.get("bot_id"):
             lines = ", ".join(f"{key} {line['name']}: {line['state']}" for key, line in portal["lines"].items())

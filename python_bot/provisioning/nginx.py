@@ -145,7 +145,7 @@ def check_future(layout: Layout, todo: Sequence[Step]) -> None:
     if now.failed:
         raise B24BotError(
             f"nginx is broken already, before any change of ours: {now.cause}",
-            next_step="mend that file (nginx -t shows it) and run again; nothing was changed",
+            next_step=_mend(now.cause),
         )
     if not is_running() and (holder := holder_of(80)):
         raise B24BotError(
@@ -162,6 +162,14 @@ def check_future(layout: Layout, todo: Sequence[Step]) -> None:
                 _put_stand_in(layout, step, future)
         then = _test(future)
     _judge(now, then)
+
+
+def _mend(cause: str) -> str:
+    """What to do about a configuration that nginx refuses already."""
+    missing_user = re.search(r'getpwnam\("([^"]+)"\) failed', cause)
+    if missing_user:
+        return f"adduser --system --group --no-create-home {missing_user[1]}, then run again; nothing was changed"
+    return "mend that file (nginx -t shows it) and run again; nothing was changed"
 
 
 def _judge(now: _Verdict, then: _Verdict) -> None:

@@ -57,11 +57,14 @@ def boot(installed: Callable[[str], list[Path]]) -> Iterator[Callable[..., Machi
         codename: str = "bookworm",
         options: Sequence[str] = (),
         packages: bool = True,
+        product: bool = True,
         systemd: bool = True,
         ufw: bool = False,
         authority: bool = False,
     ) -> Machine:
-        layers = installed(codename) if packages else [debian.bare(codename)]
+        layers = installed(codename) if packages and product else [debian.bare(codename)]
+        if packages and not product:
+            layers = debian.with_packages(codename)
         if ufw:
             layers = [layers[0], debian.with_ufw(codename), *layers[1:]]
         if authority:

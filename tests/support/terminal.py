@@ -9,6 +9,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 TIMEOUT_S: Final = 60.0
@@ -62,8 +63,20 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self._screen, f"{line}\r".encode())
 
-    def press_ctrl_c(self) -> None:
-        os.write(self._screen, b"\x03")
+    def interrupt(self) -> int:
+        """Ctrl-C, again as a person would when nothing happens; the exit code.
+
+        Nothing happens when it comes in the microseconds between Python's look for signals and its read.
+        """
+        end = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < end:
+            os.write(self._screen, b"\x03")
+            patience = time.monotonic() + 3.0
+            while self._more(patience):
+                pass
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(0.2)
+        raise AssertionError(f"it does not end; on the screen:\n{self.seen}")
 
     def finish(self, timeout_s: float = TIMEOUT_S) -> int:
         """Wait for the end of the program; its exit code."""
