@@ -268,7 +268,7 @@ install_release() {
 		printf '%s\n' "$checksum" >"$new/.checksum"
 		sync -f "$new" # a power cut must not leave a whole directory of empty files
 		rm -rf "$new.old"
-		temporary='' # from here on it is worth keeping
+		temporary=''                                   # from here on it is worth keeping
 		[ ! -e "$final" ] || mv -T "$final" "$new.old" # instances that run it have it open
 		mv -T "$new" "$final"
 		rm -rf "$new.old"
