@@ -23,7 +23,7 @@ from .attachments.store import MIB
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
 from .bitrix.tokens import REAUTHORIZE, Installation
-from .db import Storage
+from .db import Storage, Tx
 from .erasure.retention import Retention
 from .errors import B24BotError, StorageError
 from .fetcher import Fetcher
@@ -42,8 +42,9 @@ from .web.api import admin as admin_api
 from .web.api import archive as archive_api
 from .web.api import files as files_api
 from .web.api import search as search_api
-from .web.api_tokens import FILE_NAME, TokenFile
+from .web.api_tokens import FILE_NAME, USES_FACT, TokenFile, Uses
 from .web.door import MAX_BODY_BYTES, Door
+from .web.http_answers import ApiManners, Limiter
 from .web.oauth import OAuthReturn
 from .web.prefix import AcceptPrefix
 from .worker import Worker
@@ -190,6 +191,12 @@ class Instance:
         stored = self.tokens.current()
         return self.is_enabled() and stored is not None and stored.works
 
+    def note_token_use(self, uses: dict[str, str]) -> None:
+        def work(tx: Tx) -> None:
+            self.archive.set_fact(tx, USES_FACT, {**(self.archive.fact(USES_FACT) or {}), **uses})
+
+        self.storage.write(work)
+
     # --- what the administration and the monitoring see
 
     def reinit_db(self) -> str:
@@ -295,7 +302,15 @@ def flask_app(instance: Instance) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
     app.url_map.strict_slashes = False
-    access = Access(settings.api_secret_token, settings.public_read, TokenFile(settings.home / FILE_NAME))
+    access = Access(
+        settings.api_secret_token,
+        settings.public_read,
+        TokenFile(settings.home / FILE_NAME),
+        used=Uses(instance.note_token_use).note,
+        refused=lambda reason: instance.metrics.count("api_refusals_total", reason=reason),
+    )
+    manners = ApiManners(Limiter(settings.rate_limit), settings.cors_origins)
+    app.before_request(manners.preflight)
     oauth = OAuthReturn(
         instance.authorizer,
         instance.policy,
@@ -305,10 +320,13 @@ def flask_app(instance: Instance) -> Flask:
     )
     errors.register(app)
     app.register_blueprint(hooks.blueprint(instance.door, oauth))
-    app.register_blueprint(files_api.blueprint(instance.archive, instance.contents, access))
-    app.register_blueprint(archive_api.blueprint(instance.archive, instance.search, access, instance.refresh))
-    app.register_blueprint(search_api.blueprint(instance.search, access))
-    app.register_blueprint(admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db))
+    for api in (
+        files_api.blueprint(instance.archive, instance.contents, access),
+        archive_api.blueprint(instance.archive, instance.search, access, instance.refresh),
+        search_api.blueprint(instance.search, access),
+        admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db),
+    ):
+        app.register_blueprint(manners.put_on(api))
     app.register_blueprint(monitoring.blueprint(access, instance.readiness, instance.metrics_text))
     app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way
     return app

@@ -20,6 +20,7 @@ SHORT_TOKEN: Final = 16
 HANDLER_PATH: Final = "/python_bot/"
 DEFAULT_FILE_MAX_MB: Final = 200
 DEFAULT_DISK_RESERVE_MB: Final = 1024
+DEFAULT_RATE_LIMIT: Final = 600_000  # a minute: against a script that runs wild, not against a busy one
 EVERY_LINE: Final = Lines(all=True)
 TO_THE_QUEUE: Final = Handover("operator")
 
@@ -43,6 +44,8 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_FILES_MAX_GB": "how much all downloaded attachments may take, in GiB; 0: no limit",
     "B24BOT_DISK_RESERVE_MB": "free room on the disk, in MiB, below which attachments wait and only events are stored",
     "B24BOT_FILE_HOSTS": "further hosts on which the portal keeps its files, such as a cloud storage",
+    "B24BOT_RATE_LIMIT": "requests a minute that each API token may send",
+    "B24BOT_CORS_ORIGINS": "origins such as https://crm.example.ru whose pages may call the API from a browser",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
     "B24BOT_THREADS": "threads that take requests; more fill a group commit better on a slow disk",
@@ -71,6 +74,8 @@ class Settings:
     files_max_gb: int = 0
     disk_reserve_mb: int = DEFAULT_DISK_RESERVE_MB
     file_hosts: tuple[str, ...] = ()
+    rate_limit: int = DEFAULT_RATE_LIMIT
+    cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     public_read: bool = False
 
@@ -97,6 +102,8 @@ class Settings:
             files_max_gb=reader.size("B24BOT_FILES_MAX_GB", 0),
             disk_reserve_mb=reader.size("B24BOT_DISK_RESERVE_MB", DEFAULT_DISK_RESERVE_MB),
             file_hosts=reader.hosts("B24BOT_FILE_HOSTS"),
+            rate_limit=reader.size("B24BOT_RATE_LIMIT", DEFAULT_RATE_LIMIT),
+            cors_origins=reader.origins("B24BOT_CORS_ORIGINS"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
         )
@@ -219,6 +226,19 @@ class _Reader:
         """'cdn.acme.ru, http://10.0.0.7:9000' -> their origins."""
         found = (self._origin(name, value.rstrip("/")) for value in self.text(name).replace(",", " ").split())
         return tuple(filter(None, found))
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """'https://crm.example.ru, http://127.0.0.1:8000' -> the same as a tuple, as browsers write them."""
+        values = self.text(name).replace(",", " ").split()
+        for value in values:
+            parts = urlsplit(value)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or value != f"{parts.scheme}://{parts.netloc}"
+            ):
+                self._bad(name, f"{value!r} is no origin; write it like https://crm.example.ru")
+        return tuple(values)
 
     def size(self, name: str, default: int) -> int:
         value = self.text(name)

@@ -165,6 +165,9 @@ class Archive(Protocol):
     def few_chats(self, wanted: DialogFilter, most: int) -> list[int] | None:
         """The dialogs that the filter names, when it names any property of dialogs and they are few; else None."""
 
+    def line_of(self, chat_id: int) -> int | None:
+        """The open line of a dialog; None when it is unknown."""
+
     def users_page(self, after: int, limit: int) -> JsonPage: ...
 
     def session_ids(self, chat_id: int) -> list[int]:

@@ -402,6 +402,11 @@ class SqliteArchive:
     def few_chats(self, wanted: DialogFilter, most: int) -> list[int] | None:
         return documents.few_chats(self._storage, wanted, most)
 
+    def line_of(self, chat_id: int) -> int | None:
+        with self._storage.read() as tx:
+            row = tx.sql.execute("SELECT line_id FROM dialogs WHERE chat_id = ?", (chat_id,)).fetchone()
+        return row[0] if row else None
+
     def users_page(self, after: int, limit: int) -> JsonPage:
         return pages.users(self._storage, after, limit)
 

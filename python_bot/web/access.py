@@ -1,32 +1,97 @@
 """Who may use the API: a token in one of three places, compared in constant time.
 
-API_SECRET_TOKEN and the admin tokens of `tokens.json` open everything; its read tokens open what only reads.
+API_SECRET_TOKEN opens everything; the further tokens of `tokens.json` what their scope says, until they expire, and
+some of them one open line only. What a caller may see is asked of `Access`, never of the request.
 """
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
-from flask import request
+from flask import g, request
 from werkzeug.datastructures import Headers
 
-from .api_tokens import Scope, TokenFile
+from ..model import DialogFilter
+from .api_tokens import OPENS, Scope, TokenFile
 from .errors import ApiError
 
 _FORWARDED: Final = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host")
+MAX_FAILURES: Final = 30  # wrong tokens from one address within a minute; right ones always pass
+WINDOW_S: Final = 60.0
+MAX_ADDRESSES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose request this is: a token's name ("" is API_SECRET_TOKEN or nobody) and what it opens."""
+
+    name: str = ""
+    scope: Scope = "admin"
+    line_id: int | None = None
 
 
 class Access:
-    def __init__(self, secret_token: str, public_read: bool, further: TokenFile) -> None:
+    """`used`: told the name of a further token that opened something; `refused`: told why one did not."""
+
+    def __init__(
+        self,
+        secret_token: str,
+        public_read: bool,
+        further: TokenFile,
+        *,
+        used: Callable[[str], None] = lambda name: None,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self._token = secret_token.encode()
         self._public_read = public_read
         self._further = further
+        self._used = used
+        self._refused = refused
+        self._failures = Failures()
 
     def require_token(self, scope: Scope = "admin") -> None:
-        """Raises ApiError 401 or 403 that says what was wrong, and never what would be right."""
+        """Raises ApiError 401, 403 or 429 that says what was wrong, and never what would be right."""
+        try:
+            g.caller = self._caller(scope)
+        except ApiError as error:
+            self._refused(error.code)
+            raise
+
+    def require_admin(self) -> None:
+        self.require_token("admin")
+
+    def require_reader(self) -> None:
+        """For what shows all lines. A token of one line opens only what asks `require_reader_of_a_line`."""
+        self.require_reader_of_a_line()
+        self.require_all_lines()
+
+    def require_all_lines(self) -> None:
+        if caller().line_id is not None:
+            self._refused("token_one_line")
+            raise ApiError(403, "token_one_line", "this token sees one open line only, and this address shows them all")
+
+    def require_reader_of_a_line(self) -> None:
+        """For what `narrowed` or `sees_line` limits to the caller's line."""
+        if self._public_read:
+            g.caller = Caller(scope="read")
+        else:
+            self.require_token("read")
+
+    def require_exporter(self) -> None:
+        self.require_token("export")
+
+    def require_monitor(self) -> None:
+        """A direct request from this machine, not one that nginx forwarded; anyone else needs the token."""
+        if not is_local(request.remote_addr or "", request.headers):
+            self.require_token("read")
+
+    def _caller(self, scope: Scope) -> Caller:
         given = given_token(request.headers, request.args)
         if not given:
             raise ApiError(
@@ -35,21 +100,69 @@ class Access:
                 "send the token as 'Authorization: Bearer …', 'X-API-Token: …' or '?token=…'",
             )
         if self._token and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            return
-        found = self._further.scope_of(given)
+            return Caller()
+        found = self._further.find(given)
         if found is None:
+            address = client_address(request.remote_addr or "", request.headers)
+            if address and self._failures.too_many(address, time.monotonic()):
+                raise ApiError(429, "too_many_attempts", "too many wrong tokens from this address; wait a minute")
             raise ApiError(401, "token_unknown", "this token opens nothing here; check API_SECRET_TOKEN")
-        if scope == "admin" and found != "admin":
-            raise ApiError(403, "token_reads_only", "this token only reads; the administration needs another one")
+        if found.is_expired(time.time()):
+            raise ApiError(
+                401, "token_expired", f"the token {found.name!r} expired on {found.expires_at}; ask for a new one"
+            )
+        if scope not in OPENS[found.scope]:
+            code, what = _TOO_LITTLE[found.scope]
+            raise ApiError(403, code, what)
+        self._used(found.name)
+        return Caller(found.name, found.scope, found.line_id)
 
-    def require_reader(self) -> None:
-        if not self._public_read:
-            self.require_token("read")
 
-    def require_monitor(self) -> None:
-        """A direct request from this machine, not one that nginx forwarded; anyone else needs the token."""
-        if not is_local(request.remote_addr or "", request.headers):
-            self.require_token("read")
+_TOO_LITTLE: Final[dict[Scope, tuple[str, str]]] = {
+    "read": ("token_reads_only", "this token only reads; exports and the administration need another one"),
+    "export": ("token_exports_only", "this token reads and exports; the administration needs another one"),
+    "admin": ("forbidden", "this token does not open it"),
+}
+
+
+def caller() -> Caller:
+    """Whose request this is, after one of the `require…`."""
+    found: Caller = g.caller
+    return found
+
+
+def narrowed(wanted: DialogFilter) -> DialogFilter:
+    """What the caller asks for, within what it may see. Raises ApiError 403 when it names another line."""
+    mine = caller().line_id
+    if mine is None:
+        return wanted
+    if wanted.line_id not in (None, mine):
+        raise ApiError(403, "token_one_line", f"this token sees the open line {mine} only")
+    return replace(wanted, line_id=mine)
+
+
+def sees_line(line_id: int | None) -> bool:
+    mine = caller().line_id
+    return mine is None or line_id == mine
+
+
+class Failures:
+    """Wrong tokens by address, within a minute."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_address: dict[str, tuple[float, int]] = {}
+
+    def too_many(self, address: str, now: float) -> bool:
+        """Count one more."""
+        with self._lock:
+            since, count = self._by_address.get(address, (now, 0))
+            if now - since >= WINDOW_S:
+                since, count = now, 0
+            if len(self._by_address) >= MAX_ADDRESSES:
+                self._by_address.clear()
+            self._by_address[address] = (since, count + 1)
+            return count >= MAX_FAILURES
 
 
 def given_token(headers: Headers, query: Mapping[str, str]) -> str:
@@ -62,6 +175,17 @@ def given_token(headers: Headers, query: Mapping[str, str]) -> str:
 def is_local(address: str, headers: Headers) -> bool:
     if any(name in headers for name in _FORWARDED):
         return False
+    return _is_loopback(address)
+
+
+def client_address(address: str, headers: Headers) -> str:
+    """Who sent it, as our nginx says; "" for a direct request from this machine, which nobody else can make."""
+    if not _is_loopback(address):
+        return address
+    return headers.get("X-Real-Ip", "").strip()
+
+
+def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

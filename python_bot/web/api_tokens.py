@@ -12,28 +12,42 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..errors import B24BotError
+from ..model import time_text
 
 log = logging.getLogger(__name__)
 
-Scope = Literal["read", "admin"]
-SCOPES: Final[tuple[Scope, ...]] = ("read", "admin")
+Scope = Literal["read", "export", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = ("read", "export", "admin")
+OPENS: Final[dict[Scope, tuple[Scope, ...]]] = {"read": ("read",), "export": ("read", "export"), "admin": SCOPES}
 FILE_NAME: Final = "tokens.json"
+USES_FACT: Final = "token_uses"
+USES_S: Final = 60.0
+FORMER: Final = "~former"  # behind the name of a token whose successor is there, until it expires
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """`read` opens what only reads the archive; `admin` everything. `created_at`: ISO 8601, UTC."""
+    """`read` opens what only reads the archive, `export` exports too, `admin` everything.
+
+    `created_at`, `expires_at`: ISO 8601, UTC, the latter "" for never. `line_id`: the one open line that it sees.
+    """
 
     name: str
     scope: Scope
     created_at: str
     sha256: str
+    expires_at: str = ""
+    line_id: int | None = None
+
+    def is_expired(self, now: float) -> bool:
+        return bool(self.expires_at) and self.expires_at <= time_text(now)
 
 
 def new_token() -> str:
@@ -48,7 +62,7 @@ def read_tokens(path: Path) -> list[ApiToken]:
     """None without a file. Raises B24BotError when it is damaged."""
     try:
         rows: list[Any] = json.loads(path.read_bytes())["tokens"]
-        found = [ApiToken(row["name"], row["scope"], row["created_at"], row["sha256"]) for row in rows]
+        found = [ApiToken(**row) for row in rows]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -62,6 +76,30 @@ def write_tokens(tokens: Iterable[ApiToken]) -> bytes:
     return (json.dumps({"tokens": [asdict(token) for token in tokens]}, ensure_ascii=False, indent=1) + "\n").encode()
 
 
+class Uses:
+    """When each further token opened something last, written down at most once a minute for each.
+
+    `write`: keeps {name: ISO time}; its failure is nobody's harm.
+    """
+
+    def __init__(self, write: Callable[[dict[str, str]], None], now: Callable[[], float] = time.time) -> None:
+        self._write = write
+        self._now = now
+        self._lock = threading.Lock()
+        self._written: dict[str, float] = {}
+
+    def note(self, name: str) -> None:
+        now = self._now()
+        with self._lock:
+            if now - self._written.get(name, 0.0) < USES_S:
+                return
+            self._written[name] = now
+        try:
+            self._write({name: time_text(now)})
+        except B24BotError as error:
+            log.warning("the use of a token was not written down: %s", error)
+
+
 class TokenFile:
     """The file as the running instance sees it: read again when it has changed."""
 
@@ -71,12 +109,12 @@ class TokenFile:
         self._seen: tuple[int, int, int] | None = None
         self._tokens: list[ApiToken] = []
 
-    def scope_of(self, given: str) -> Scope | None:
-        """What a token opens. Every stored hash is compared, each in constant time."""
+    def find(self, given: str) -> ApiToken | None:
+        """The token, expired or not. Every stored hash is compared, each in constant time."""
         wanted, found = hash_of(given), None
         for token in self._current():
             if hmac.compare_digest(token.sha256, wanted):
-                found = token.scope
+                found = token
         return found
 
     def _current(self) -> list[ApiToken]:

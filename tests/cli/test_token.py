@@ -103,6 +103,40 @@ def test_after_a_rotation_and_a_restart_only_the_new_token_opens(tmp_path: Path)
         assert server.get("/api/dialogs", X_Api_Token=new).status == 200
 
 
+def test_a_token_has_a_line_an_end_and_a_last_use(tmp_path: Path) -> None:
+    with StagedServer(tmp_path) as server:
+        made = shown(tmp_path, "shop-1", "token", "add", "partner", "--line", "7", "--expires", "90d")
+        assert (made["scope"], made["line_id"]) == ("read", 7)
+        assert made["expires_at"] > made["created_at"]
+        (row,) = shown(tmp_path, "shop-1", "token", "list")
+        assert row["last_used_at"] is None
+        assert server.get("/api/dialogs", X_Api_Token=made["token"]).status == 200
+        (row,) = shown(tmp_path, "shop-1", "token", "list")
+        assert row["last_used_at"] >= made["created_at"]
+        assert "line 7" in ok(tmp_path, "shop-1", "token", "list")
+    for wrong in (["--expires", "soon"], ["--line", "7", "--admin"], ["--line", "0"]):
+        assert botctl(tmp_path, "shop-1", "token", "add", "x", *wrong).returncode == 2, wrong
+
+
+def test_with_an_overlap_the_former_token_stays_valid_beside_its_successor(tmp_path: Path) -> None:
+    with StagedServer(tmp_path) as server:
+
+        def opens(token: str) -> bool:
+            return bool(server.get("/api/dialogs", X_Api_Token=token).status == 200)
+
+        old = ok(tmp_path, "shop-1", "token", "add", "reports").strip()
+        new = ok(tmp_path, "shop-1", "token", "rotate", "reports", "--overlap", "24h").strip()
+        assert opens(old)
+        assert opens(new)
+        newest = ok(tmp_path, "shop-1", "token", "rotate", "reports").strip()
+        assert [opens(token) for token in (old, new, newest)] == [False, False, True]
+        ok(tmp_path, "shop-1", "token", "rotate", "--overlap", "1h")
+        server.restart()
+        assert opens(TOKEN)
+        assert opens(ok(tmp_path, "shop-1", "token", "show").strip())
+    assert botctl(tmp_path, "shop-1", "token", "rotate", "nobody").returncode == 1
+
+
 @pytest.mark.parametrize("verb", ["show", "rotate", "add x", "list", "revoke x"])
 def test_every_verb_of_tokens_says_when_there_is_no_such_instance(tmp_path: Path, verb: str) -> None:
     done = botctl(tmp_path, "nobody", "token", *verb.split())

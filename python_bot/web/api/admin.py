@@ -18,7 +18,7 @@ def blueprint(
 ) -> Blueprint:
     """`status`: the state as JSON values; `switch`: on or off; `reinit_db`: returns the name of the kept copy."""
     admin = Blueprint("admin", __name__, url_prefix="/api/admin")
-    admin.before_request(access.require_token)
+    admin.before_request(access.require_admin)
 
     @admin.get("/status")
     def get_status() -> Response:

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from ...archive import Archive
 from ...model import DialogOrder, JsonPage, MessageOrder
 from ...search import Search
-from ..access import Access
+from ..access import Access, narrowed, sees_line
 from ..errors import ApiError
 from ..tracing import trace_id
 from . import params, wanted
@@ -30,13 +30,13 @@ MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
 def blueprint(archive: Archive, search: Search, access: Access, refresh: Callable[[int, str], bool]) -> Blueprint:
     """`refresh`: asks the portal about a chat and waits a moment for what it says."""
     api = Blueprint("archive", __name__, url_prefix="/api")
-    api.before_request(access.require_reader)
+    api.before_request(access.require_reader_of_a_line)
     long_poll = LongPoll(archive)
 
     @api.get("/dialogs")
     def dialogs() -> Response:
         params.refuse_unknown(request.args, "limit", "cursor", "sort", "q", *wanted.NAMES)
-        chosen = wanted.read_filter(request.args, search)
+        chosen = narrowed(wanted.read_filter(request.args, search))
         # Who asks for a time wants those who spoke then: their order has the index for it.
         default: DialogOrder = "newest" if chosen.since is None and chosen.until is None else "active"
         order = params.one_of(request.args, "sort", DIALOG_ORDERS, default)
@@ -52,7 +52,7 @@ def blueprint(archive: Archive, search: Search, access: Access, refresh: Callabl
             access.require_token("read")  # whoever lets the portal be asked says who he is
             refresh(min(chat_id, wanted.MAX_ID), trace_id())
         found = archive.dialog(chat_id) if chat_id <= wanted.MAX_ID else None
-        if found is None:
+        if found is None or not sees_line(archive.line_of(chat_id)):
             raise ApiError(404, "dialog_unknown", f"no dialog with chat_id {chat_id} is in the archive")
         name = f"m{chat_id}"
         (after,) = params.read_cursor(name, request.args) or START[:1]
@@ -63,7 +63,7 @@ def blueprint(archive: Archive, search: Search, access: Access, refresh: Callabl
     @api.get("/messages")
     def messages() -> Response:
         params.refuse_unknown(request.args, "limit", "cursor", "sort", "wait", "q", *wanted.NAMES)
-        chosen = wanted.read_filter(request.args, search)
+        chosen = narrowed(wanted.read_filter(request.args, search))
         order = params.one_of(request.args, "sort", MESSAGE_ORDERS, "changed")
         name = f"f.{order}"
         after = params.read_cursor(name, request.args, 2)
@@ -76,6 +76,7 @@ def blueprint(archive: Archive, search: Search, access: Access, refresh: Callabl
 
     @api.get("/users")
     def users() -> Response:
+        access.require_all_lines()
         params.refuse_unknown(request.args, "limit", "cursor")
         (after,) = params.read_cursor("u", request.args) or (0,)
         page = archive.users_page(after, params.limit(request.args))

@@ -11,7 +11,7 @@ from ...archive import Archive
 from ...attachments import ContentStore
 from ...attachments.naming import BINARY, content_type, safe_name
 from ...model import StoredFile
-from ..access import Access
+from ..access import Access, sees_line
 from ..errors import ApiError
 from ..errors import answer as error_answer
 from .params import refuse_unknown
@@ -26,13 +26,13 @@ _POLICY: Final = (
 
 def blueprint(archive: Archive, contents: ContentStore, access: Access) -> Blueprint:
     api = Blueprint("files", __name__, url_prefix="/api/files")
-    api.before_request(access.require_reader)
+    api.before_request(access.require_reader_of_a_line)
 
     @api.get("/<int:file_id>")
     def content(file_id: int) -> Response:
         refuse_unknown(request.args)
         file = archive.file(file_id) if file_id <= MAX_ID else None
-        if file is None:
+        if file is None or not sees_line(archive.line_of(file.chat_id)):
             raise ApiError(404, "file_unknown", f"no message in the archive shows a file with the id {file_id}")
         if file.state != "stored":
             raise ApiError(404, "file_not_stored", _why_not(file))

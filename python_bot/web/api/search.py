@@ -7,7 +7,7 @@ from typing import Final, get_args
 from flask import Blueprint, Response, request
 
 from ...search import Search, SearchOrder
-from ..access import Access
+from ..access import Access, narrowed
 from . import params, wanted
 from .answers import json_list
 
@@ -17,13 +17,13 @@ SETTLE_S: Final = 0.5  # what was said a moment ago is found, too
 
 def blueprint(search: Search, access: Access) -> Blueprint:
     api = Blueprint("search", __name__, url_prefix="/api")
-    api.before_request(access.require_reader)
+    api.before_request(access.require_reader_of_a_line)
 
     @api.get("/search")
     def messages() -> Response:
         params.refuse_unknown(request.args, "q", "limit", "cursor", "sort", *wanted.NAMES)
         query = wanted.read_query(request.args)
-        chosen = wanted.read_filter(request.args)
+        chosen = narrowed(wanted.read_filter(request.args))
         order = params.one_of(request.args, "sort", ORDERS, "newest")
         name = f"s.{order}"
         after, limit = params.read_cursor(name, request.args), params.limit(request.args)

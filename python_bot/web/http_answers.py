@@ -1,0 +1,120 @@
+"""What all answers of the API share: validators, compression, limits, and who else may ask from a browser."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from flask import Blueprint, Response, request
+
+from .access import caller
+from .errors import ApiError
+
+WORTH_PACKING: Final = 1024  # bytes
+PACKED: Final = ("application/json", "application/yaml", "text/html", "text/csv", "application/x-ndjson")
+WINDOW_S: Final = 60.0
+_CORS_METHODS: Final = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+_CORS_HEADERS: Final = "Authorization, X-API-Token, Content-Type, If-None-Match"
+_CORS_SHOWN: Final = "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+
+
+class Limiter:
+    """So many requests a minute for each token, in windows of a minute."""
+
+    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self._now = now
+        self._lock = threading.Lock()
+        self._since, self._counts = now(), dict[str, int]()
+
+    def take(self, name: str) -> tuple[int, int]:
+        """(requests left in this window, -1 when there was none; seconds until the next window)."""
+        with self._lock:
+            passed = self._now() - self._since
+            if passed >= WINDOW_S:
+                self._since, self._counts, passed = self._now(), {}, 0.0
+            used = self._counts.get(name, 0) + 1
+            self._counts[name] = min(used, self.per_minute + 1)
+            return self.per_minute - used, math.ceil(WINDOW_S - passed)
+
+
+class ApiManners:
+    """Put on a blueprint, after its access rule. `origins`: whose pages may call from a browser."""
+
+    def __init__(self, limiter: Limiter, origins: tuple[str, ...]) -> None:
+        self._limiter = limiter
+        self._origins = origins
+
+    def put_on(self, api: Blueprint) -> Blueprint:
+        api.before_request(self._limit)
+        api.after_request(self._finish)
+        return api
+
+    def _limit(self) -> None:
+        left, reset_s = self._limiter.take(caller().name)
+        request.environ["b24bot.limit"] = (max(0, left), reset_s)
+        if left < 0:
+            raise ApiError(
+                429,
+                "too_many_requests",
+                f"more than {self._limiter.per_minute} requests a minute; go on in {reset_s} s (B24BOT_RATE_LIMIT)",
+            )
+
+    def _finish(self, response: Response) -> Response:
+        if (limit := request.environ.get("b24bot.limit")) is not None:
+            left, reset_s = limit
+            response.headers["X-RateLimit-Limit"] = str(self._limiter.per_minute)
+            response.headers["X-RateLimit-Remaining"] = str(left)
+            response.headers["X-RateLimit-Reset"] = str(reset_s)
+            if response.status_code == 429:
+                response.headers["Retry-After"] = str(reset_s)
+        if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.is_streamed:
+            _validate(response)
+        _pack(response)
+        return self.allow_origin(response)
+
+    def allow_origin(self, response: Response) -> Response:
+        """Tell a browser that the page it shows may read this answer, when its origin is among ours."""
+        if not self._origins:
+            return response
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin", "")
+        if origin in self._origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _CORS_SHOWN
+        return response
+
+    def preflight(self) -> Response | None:
+        """The answer to a browser's question before a request; None when this is not one, or not for us."""
+        asked = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not asked or request.headers.get("Origin", "") not in self._origins:
+            return None
+        response = self.allow_origin(Response(status=204))
+        response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
+        response.headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
+        response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+
+def _validate(response: Response) -> None:
+    """An ETag of the content; 304 when the caller has it already."""
+    if "ETag" not in response.headers:
+        response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest(), weak=True)
+        response.headers["Cache-Control"] = "private, no-cache"
+    response.make_conditional(request)
+
+
+def _pack(response: Response) -> None:
+    """gzip, when the caller takes it; the fastest level, which is most of the gain."""
+    if response.mimetype not in PACKED or response.is_streamed or response.status_code != 200:
+        return
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings["gzip"] <= 0 or (response.content_length or 0) < WORTH_PACKING:
+        return
+    response.set_data(gzip.compress(response.get_data(), 1, mtime=0))
+    response.headers["Content-Encoding"] = "gzip"
