@@ -106,7 +106,7 @@ class Lane(threading.Thread):
             except Exception:
                 log.exception("the worker stumbled")
                 pause = 1.0
-            if pause > 0.0:
+            if pause > 0.0 and not self._stopping:  # stop() may have come before clear()
                 self._woken.wait(pause)
 
     def _step(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,6 +159,18 @@ def test_a_file_that_grows_beyond_what_was_said_is_stopped(home: Any) -> None:
         for _ in range(40):
             part.write(bytes(MIB))
     assert part.size <= 25 * MIB and left(home) == []
+
+
+def test_a_disk_that_takes_no_more_is_a_reason_to_wait_and_keeps_no_part(home: Any) -> None:
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, former[1]))
+    try:
+        with pytest.raises(NoRoomForFiles, match="the disk refuses files"), store_in(home).incoming() as part:
+            for _ in range(3):
+                part.write(bytes(MIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert left(home) == []
 
 
 def test_a_directory_of_somebody_else_is_a_reason_to_wait(home: Any) -> None:
