@@ -17,7 +17,7 @@ from .bitrix import ensure, handover, install
 from .bitrix.client import BATCH_LIMIT, BitrixClient, Command
 from .bitrix.history import chat_facts
 from .bitrix.tokens import Candidate, TokenStore
-from .db import Storage
+from .db import Storage, Tx
 from .erasure.retention import RETENTION, Retention
 from .errors import B24BotError, CallRefused, NotAuthorized
 from .metrics import Metrics
@@ -181,7 +181,13 @@ def ensure_portal(parts: Parts, job: Job) -> None:
 def describe_chat(parts: Parts, job: Job) -> None:
     """Line, connector, client and session of a chat whose events did not tell them."""
     chat = chat_facts(parts.client.call("imopenlines.dialog.get", {"CHAT_ID": job.payload["chat_id"]}))
-    parts.storage.write(lambda tx: parts.archive.describe(tx, chat, int(time.time())))
+    now = int(time.time())
+
+    def write(tx: Tx) -> None:
+        if not parts.archive.is_erased_session(tx, chat, now, begins=True):  # it went while the portal was asked
+            parts.archive.describe(tx, chat, now)
+
+    parts.storage.write(write)
 
 
 def activate_connector(parts: Parts, job: Job) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from python_bot.archive import Erased, SqliteErasure
 from python_bot.archive.erasure import CHUNK, HARMLESS, PLACES
 from python_bot.db import KeptCopy
+from python_bot.jobs import describe_chat
 from python_bot.migrations import STEPS
-from python_bot.model import HistoryMessage, JournalEntry, NewJob, SessionHistory, User
+from python_bot.model import HistoryMessage, Job, JournalEntry, NewJob, SessionHistory, User
 from tests.contract.conversations import ANNA, CHAT, FILE, IVAN, Edit, Finish, Join, Say, facts, history, play, said
 
 T = 1_785_312_000
@@ -227,6 +229,18 @@ def test_a_kept_copy_of_the_first_schema_is_erased_from_as_well(tmp_path: Path) 
         assert found.sweep_journal(lambda event, form, body: "слова".encode() in body) == 1
         copy.compact()
     assert "слова".encode() not in path.read_bytes()
+
+
+def test_a_chat_that_went_while_the_portal_was_asked_about_it_does_not_come_back(stores: Any) -> None:
+    conversation(stores)
+    erasure(stores).erase(CHAT)
+    answer = {"id": CHAT, "name": "Анна - Продажи", "entity_id": "telegrambot|3|ext|744", "entity_data_2": ""}
+    for session_id, expected in ((1, False), (9, True)):  # the erased session, and a new one
+        told = {**answer, "entity_data_1": f"Y|LEAD|1205|N|N|{session_id}|{T}|3|0|0"}
+        portal = SimpleNamespace(call=lambda method, params, told=told: told)
+        parts: Any = SimpleNamespace(storage=stores.storage, archive=stores.archive, client=portal)
+        describe_chat(parts, Job(1, "describe", {"chat_id": CHAT}, "", "", "", 1, 0.0, 0.0))
+        assert (stores.dialog() is not None) is expected
 
 
 # --- the list
