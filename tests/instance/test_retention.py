@@ -28,7 +28,7 @@ def closed_conversation(portal: SimulatedPortal, server: Server) -> int:
     return chat_id
 
 
-def test_an_old_closed_dialog_is_deleted_at_the_start_and_does_not_come_back() -> None:
+def test_an_old_closed_dialog_is_deleted_at_the_start() -> None:
     with at_work() as (portal, server):
         chat_id = closed_conversation(portal, server)
         until(lambda: server.api(f"/api/dialogs/{chat_id}")["dialog"]["status"] == "closed")
@@ -62,6 +62,8 @@ def test_a_young_one_and_an_open_one_stay_and_the_next_look_is_tomorrow() -> Non
 
 def make_older(server: Server, days: int) -> None:
     """As if the conversation had been that long ago; the instance is stopped."""
+    # The portal's history would set the times right again: nobody can ask it.
+    server.pretend_installed(dead="refresh_token was refused")
     with closing(sqlite3.connect(server.home / "dialogs.db")) as db, db:
         for column in ("last_message_at", "opened_at", "reconciled_at"):
             db.execute(f"UPDATE dialogs SET {column} = {column} - ?", (days * 86400,))
