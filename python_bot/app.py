@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteComparison, SqliteErasure
+from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -32,6 +32,7 @@ from .logs import close_log, open_log
 from .metrics import Labels, Metrics
 from .model import time_text
 from .outbox import SqliteOutbox
+from .proof.report import Report
 from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
 from .sync import Sync
@@ -40,6 +41,7 @@ from .web import errors, hooks, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
+from .web.api import completeness as completeness_api
 from .web.api import files as files_api
 from .web.api import search as search_api
 from .web.api_tokens import FILE_NAME, USES_FACT, TokenFile, Uses
@@ -70,6 +72,7 @@ class Instance:
         self.storage = Storage(home / "dialogs.db")
         self.archive = SqliteArchive(self.storage)
         self.compared = SqliteComparison(self.storage)
+        self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
         link = connect(
             home,
@@ -323,6 +326,7 @@ def flask_app(instance: Instance) -> Flask:
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh),
+        completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
         admin_api.blueprint(access, instance.status, instance.switch, instance.reinit_db),
     ):

@@ -270,6 +270,52 @@ class Lines:
     ids: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """Messages by the way they came in. `captured`: brought by an event; `in_history`: told by the portal's history;
+    `change_only`: known by an edit or a deletion alone; `unnoted`: in history, stored before the way in was noted."""
+
+    archived: int = 0
+    captured: int = 0
+    in_history: int = 0
+    change_only: int = 0
+    unnoted: int = 0
+    imported: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DialogDay:
+    """One dialog on one UTC day, which begins at `day`. `missing`: numbers of messages that are known and not here.
+
+    `uncompared`: sessions of that day whose history was never read (None: not even its number is known); `behind`: how
+    many were read, but neither after the day nor after their last message. `compared_at`: since when all are; or None.
+    """
+
+    chat_id: int
+    day: int
+    messages: Captured
+    missing: tuple[int, ...]
+    uncompared: tuple[int | None, ...]
+    behind: int
+    compared_at: int | None
+
+    @property
+    def known(self) -> int | None:
+        """How many messages the portal's history has; None when that is not known."""
+        return None if self.uncompared or self.behind else self.messages.in_history
+
+
+@dataclass(frozen=True, slots=True)
+class CompletenessTotals:
+    """The same for a span of time; `compared_at`: the session that was read longest ago was read then."""
+
+    messages: Captured
+    sessions: int
+    uncompared: int
+    behind: int
+    compared_at: int | None
+
+
 def time_text(seconds: float) -> str:
     """Unix seconds -> `2026-07-29T11:00:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

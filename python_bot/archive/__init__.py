@@ -1,17 +1,20 @@
 """The archive: what was said, by whom, in which session. `contract.Archive` is what everyone else knows of it."""
 
 from .comparison import SqliteComparison
-from .contract import Archive, Comparison, Erased, Erasure, Source
+from .completeness import SqliteCompleteness
+from .contract import Archive, Comparison, Completeness, Erased, Erasure, Source
 from .erasure import SqliteErasure
 from .store import SqliteArchive
 
 __all__ = [
     "Archive",
     "Comparison",
+    "Completeness",
     "Erased",
     "Erasure",
     "Source",
     "SqliteArchive",
     "SqliteComparison",
+    "SqliteCompleteness",
     "SqliteErasure",
 ]

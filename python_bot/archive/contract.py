@@ -15,6 +15,8 @@ from ..model import (
     ANY_DIALOG,
     Changes,
     ChatFacts,
+    CompletenessTotals,
+    DialogDay,
     DialogFilter,
     DialogOrder,
     Found,
@@ -207,6 +209,15 @@ class Erased:
 
     def __add__(self, other: Erased) -> Erased:
         return Erased(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+class Completeness(Protocol):
+    """What is here of what is known. Times are Unix seconds, [since, until)."""
+
+    def totals(self, since: int, until: int) -> CompletenessTotals: ...
+
+    def days(self, after: tuple[int, int], limit: int, since: int, until: int) -> list[DialogDay]:
+        """Dialogs by day, behind a position (beginning of the day, chat_id), in this order."""
 
 
 class Erasure(Protocol):

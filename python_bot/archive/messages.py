@@ -15,9 +15,13 @@ from .contract import Source
 
 _MESSAGE: Final = (
     "INSERT INTO messages (message_id, chat_id, session_ref, author_id, author_kind, text, text_plain, sent_at,"
-    " sent_at_exact, edited_at, deleted_at, hidden, source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " sent_at_exact, edited_at, deleted_at, hidden, source, by_event)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (message_id) DO NOTHING"
 )
+# By which a message itself arrives; its edit alone is not it.
+_OF_EVENTS: Final = (Source.SECOND_FEED, Source.BOT)
+_BY_EVENT: Final = "UPDATE messages SET by_event = 1 WHERE message_id = ? AND by_event IS NOT 1"
 _VERSION: Final = (
     "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
     " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3"
@@ -72,12 +76,15 @@ def insert(
             deleted_at,
             message.hidden,
             source,
+            source in _OF_EVENTS,
         ),
     ).rowcount
 
 
 def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> None:
     """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing."""
+    if source in _OF_EVENTS:
+        tx.sql.execute(_BY_EVENT, (message.message_id,))
     row = stored(tx, message.message_id)
     if row is None or row.source >= source:
         return

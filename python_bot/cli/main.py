@@ -12,6 +12,7 @@ from ..errors import B24BotError
 from ..provisioning.inventory import NoSuchInstance
 from ..settings import INSTANCE_NAME
 from . import backup, completion, operate, upgrade
+from .completeness import completeness
 from .config import config
 from .create import create
 from .demo import demo
@@ -36,6 +37,7 @@ SERVER_VERBS: dict[str, click.Command] = {
 }
 INSTANCE_VERBS: dict[str, click.Command] = {
     "backup": backup.backup,
+    "completeness": completeness,
     "config": config,
     "create": create,
     "disable": operate.disable,

@@ -144,6 +144,14 @@ def test_every_field_of_one_dialog_is_documented(server: Server) -> None:
     assert keys(files) == {"id", "name", "size", "type", "url", "state", "problem"}
 
 
+def test_every_field_of_a_day_of_the_completeness_is_documented(server: Server) -> None:
+    found = server.api("/api/completeness")
+    assert keys(found["days"]) == fields_of("GET /api/completeness", "Field of a day")
+    beyond = {"sessions", "session_numbers_unprobed", "gaps"}
+    assert set(found["totals"]) - beyond == keys(found["days"]) - {"chat_id", "day", "missing_ids", "source"}
+    assert all(f"`{name}`" in API for name in beyond)
+
+
 def test_every_field_of_a_user_is_documented(server: Server) -> None:
     assert keys(server.api("/api/users")["users"]) == fields_of("GET /api/users")
 

@@ -33,7 +33,7 @@ _OFFSET: Final = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d)|(\.\d+))?")
 
 def read_filter(query: Mapping[str, str], search: Search | None = None) -> DialogFilter:
     """Raises ApiError 400 for what cannot be read and for what contradicts itself. `search`: takes `q`."""
-    since, until = _window(query)
+    since, until = read_window(query)
     hits = search.message_ids(read_query(query), MOST_HITS) if search and query.get("q") else None
     return DialogFilter(
         since=since,
@@ -56,8 +56,8 @@ def read_query(query: Mapping[str, str]) -> Query:
         raise ApiError(400, "bad_query", f"q: {error}") from None
 
 
-def _window(query: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """[since, until): given as such, or as hours of one day somewhere on earth."""
+def read_window(query: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """[since, until): given as such, or as hours of one day somewhere on earth. Raises ApiError 400."""
     since, until = _moment(query, "since"), _moment(query, "until")
     if query.get("date"):
         if query.get("since") or query.get("until"):
