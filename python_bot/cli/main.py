@@ -24,6 +24,7 @@ from .lines import lines
 from .logs import logs
 from .outbox import outbox
 from .run import run
+from .sync import sync
 from .token import token
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
@@ -56,6 +57,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "rollback": upgrade.rollback,
     "run": run,
     "status": operate.status,
+    "sync": sync,
     "token": token,
     "upgrade": upgrade.upgrade,
     "url": url,

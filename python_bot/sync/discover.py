@@ -165,7 +165,7 @@ class DiscoverJobs:
 
     def _next_round(self, tx: Tx, job: Job) -> None:
         if job.payload["stage"] != "survey":
-            self._outbox.put(tx, discover_job(job.trace_id, time.time() + schedule.DISCOVER_EVERY_S), time.time())
+            self._outbox.put(tx, discover_job("", time.time() + schedule.DISCOVER_EVERY_S), time.time())
 
 
 def discover_job(trace_id: str, due_at: float = 0.0) -> NewJob:

@@ -193,7 +193,7 @@ class ReconcileJobs:
             self._outbox.put(tx, found_job(chat_id, running, job.trace_id), now)
         if any(history.closed is not True for history, _, _ in told):
             last_at = max((h.messages[-1].message.sent_at for h, _, _ in told if h.messages), default=None)
-            self._outbox.put(tx, reconcile_job(chat_id, schedule.next_check(now, last_at), job.trace_id), now)
+            self._outbox.put(tx, reconcile_job(chat_id, schedule.next_check(now, last_at), ""), now)
 
 
 Question = tuple[int, int | None, Command]  # index of the Ask, number of the session, what is asked

@@ -54,17 +54,6 @@ def without(wanted: Range, taken: Iterable[Range]) -> list[Range]:
     return left
 
 
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """The same numbers in as few ranges as possible, in ascending order."""
-    result: list[Range] = []
-    for low, high in sorted(ranges):
-        if result and low <= result[-1][1] + 1:
-            result[-1] = (result[-1][0], max(result[-1][1], high))
-        else:
-            result.append((low, high))
-    return result
-
-
 def narrowed(gap: Range, widest: int = WIDEST_GAP) -> list[Range]:
     """The parts of a gap that are worth asking for: both its ends when it is wider than any downtime."""
     first, last = gap

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from python_bot.archive import Archive, SqliteArchive
+from python_bot.archive import Archive, Comparison, SqliteArchive, SqliteComparison
 from python_bot.db import Storage, Tx
 from python_bot.outbox import Outbox, SqliteOutbox
 
@@ -26,6 +26,7 @@ class Stores:
     storage: Storage
     archive: Archive
     outbox: Outbox
+    compared: Comparison
 
     def write(self, work: Callable[[Tx], T]) -> T:
         return self.storage.write(work)
@@ -50,7 +51,7 @@ def sqlite_stores() -> Iterator[Stores]:
         storage = Storage(Path(home) / "dialogs.db")
         storage.open()
         try:
-            yield Stores(storage, SqliteArchive(storage), SqliteOutbox(storage))
+            yield Stores(storage, SqliteArchive(storage), SqliteOutbox(storage), SqliteComparison(storage))
         finally:
             storage.close()
 
