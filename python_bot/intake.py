@@ -40,6 +40,7 @@ RECONCILE: Final = "reconcile"
 DISCOVER: Final = "discover"
 IMPORT: Final = "import"
 DESCRIBE: Final = "describe"
+NAMES: Final = "names"
 CHANNEL_SEND: Final = "channel.send"
 CONNECTOR_ACTIVATE: Final = "connector.activate"
 
@@ -223,6 +224,10 @@ def ensure_job(trace_id: str) -> NewJob:
 
 def confirm_job(trace_id: str) -> NewJob:
     return NewJob(CONFIRM, {}, "portal", CONFIRM, trace_id)
+
+
+def names_job(trace_id: str) -> NewJob:
+    return NewJob(NAMES, {}, NAMES, NAMES, trace_id)
 
 
 def reconcile_job(

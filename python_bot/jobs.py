@@ -13,7 +13,7 @@ from . import intake
 from .archive import Archive
 from .attachments import FILE_FETCH, FILE_SURVEY
 from .attachments.jobs import FetchJobs, FileParts, SurveyJobs
-from .bitrix import ensure, handover, install
+from .bitrix import ensure, handover, install, people
 from .bitrix.client import BATCH_LIMIT, BitrixClient, Command
 from .bitrix.history import chat_facts
 from .bitrix.tokens import Candidate, TokenStore
@@ -70,7 +70,8 @@ class HandoverJobs:
         done = [job for job, result in zip(jobs, results, strict=True) if result is None]
         if done:
             now = int(time.time())
-            self._parts.storage.write(lambda tx: self._mark(tx, done, now))
+            ours = {job.id for job, outcome in zip(jobs, outcomes, strict=True) if not isinstance(outcome, Exception)}
+            self._parts.storage.write(lambda tx: self._mark(tx, done, ours, now))
             for job in done:
                 self._parts.metrics.observe("handover_seconds", time.time() - job.created_at)
                 log.info(
@@ -90,13 +91,13 @@ class HandoverJobs:
         except CallRefused as refusal:
             return [refusal]
 
-    def _mark(self, tx: Any, jobs: list[Job], now: int) -> None:
+    def _mark(self, tx: Any, jobs: list[Job], ours: set[int], now: int) -> None:
         for job in jobs:
-            self._parts.archive.handed_over(tx, job.payload["session_ref"], now)
+            self._parts.archive.handed_over(tx, job.payload["session_ref"], now, exact=job.id in ours)
 
     def buried(self, job: Job, reason: str) -> None:
-        ref = job.payload["session_ref"]
-        self._parts.storage.write(lambda tx: self._parts.archive.handover_failed(tx, ref, reason))
+        ref, now = job.payload["session_ref"], int(time.time())
+        self._parts.storage.write(lambda tx: self._parts.archive.handover_failed(tx, ref, reason, now))
 
 
 class SingleJobs:
@@ -190,6 +191,22 @@ def describe_chat(parts: Parts, job: Job) -> None:
     parts.storage.write(write)
 
 
+def ask_names(parts: Parts, job: Job) -> None:
+    """Who is behind the numbers of which nothing else is known; each is asked for once."""
+    user_ids = parts.storage.write(lambda tx: parts.archive.nameless(tx, people.ASK_LIMIT))
+    if not user_ids:
+        return
+    command = people.command(user_ids)
+    try:
+        users = people.read_users(parts.client.call(command.method, command.params))
+    except CallRefused as refusal:
+        log.warning("the portal tells no names: %s", refusal, extra={"trace_id": job.trace_id})
+        users = []
+    parts.storage.write(lambda tx: parts.archive.people_told(tx, users, user_ids, int(time.time())))
+    if len(user_ids) == people.ASK_LIMIT:
+        parts.intake.queue(intake.names_job(job.trace_id))
+
+
 def activate_connector(parts: Parts, job: Job) -> None:
     """The administrator opened our connector's settings on a line: switch it on and say who we are.
 
@@ -228,6 +245,7 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.CONNECTOR_ACTIVATE: single(activate_connector),
             intake.CHANNEL_SEND: single(send_to_channel),
             intake.DESCRIBE: single(describe_chat),
+            intake.NAMES: single(ask_names),
             intake.RECONCILE: parts.sync.reconcile,
             intake.DISCOVER: parts.sync.discover,
             intake.IMPORT: parts.sync.imports,

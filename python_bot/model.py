@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 AuthorKind = Literal["client", "operator", "bot", "system"]
 FileState = Literal["metadata", "waiting", "stored", "failed"]
+
+
+def iso_utc(at: int | None) -> str | None:
+    """1785312000 -> '2026-07-29T08:00:00Z'; None too for a time outside the calendar, which an event may carry."""
+    try:
+        return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,35 @@ class ChatFacts:
     operator_id: int | None = None
     session_id: int | None = None
     session_opened_at: int | None = None
+    session_line_id: int | None = None
     crm_links: str = ""
+
+
+NoticeKind = Literal["started", "ended", "took", "handed", "to_line", "rated", "automatic", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a message says about the course of its session besides its text.
+
+    `started`, `ended`: the session; `took`: `to_id` began to work with it; `handed`: from one operator to another;
+    `to_line`: to the queue of another line; `rated`: by the client (`rating` 1 to 5; `ended` may carry one too);
+    `automatic`: nobody said this; `silent`: the client does not see it.
+    """
+
+    kind: NoticeKind
+    from_id: int | None = None
+    to_id: int | None = None
+    rating: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageVersion:
+    """A former text of a message and when another one took its place; `number` 1 is the oldest."""
+
+    number: int
+    text: str
+    replaced_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +122,7 @@ class Message:
     sent_at_exact: bool = False
     hidden: bool = False
     files: tuple[FileRef, ...] = ()
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)

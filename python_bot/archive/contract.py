@@ -24,6 +24,7 @@ from ..model import (
     JsonPage,
     Message,
     MessageOrder,
+    MessageVersion,
     SessionCheck,
     SessionHistory,
     StoredFile,
@@ -87,9 +88,17 @@ class Archive(Protocol):
         Returns what was applied: the history without what was erased; None when all of it was.
         """
 
-    def handed_over(self, tx: Tx, session_ref: int, at: int) -> None: ...
+    def handed_over(self, tx: Tx, session_ref: int, at: int, *, exact: bool = True) -> None:
+        """The portal took the hand-over at this time; not `exact`: somebody else had done it before."""
 
-    def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None: ...
+    def handover_failed(self, tx: Tx, session_ref: int, reason: str, at: int) -> None:
+        """The portal refused the hand-over for good."""
+
+    def nameless(self, tx: Tx, limit: int) -> list[int]:
+        """People of whom only the number is known and for whom the portal was not asked yet."""
+
+    def people_told(self, tx: Tx, users: Sequence[User], asked: Sequence[int], at: int) -> None:
+        """The portal's answer about these people; whom it did not name is not asked for again."""
 
     def take_new_files(self, tx: Tx, limit: int) -> list[int]:
         """Ids of files whose content nobody has asked for yet, newest first; from now on they wait for it."""
@@ -132,6 +141,9 @@ class Archive(Protocol):
 
     def dialog(self, chat_id: int) -> str | None:
         """One dialog, its sessions and participants: a JSON object without its messages; None when unknown."""
+
+    def versions(self, chat_id: int, message_id: int) -> list[MessageVersion] | None:
+        """Former texts of a message, oldest first; None when the dialog has no such message."""
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         """Messages of a dialog with message_id > `after`, oldest first."""

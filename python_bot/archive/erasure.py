@@ -49,6 +49,7 @@ PLACES: Final = (
     Place("outbox", ("kind", "payload", "lane", "dedupe_key", "trace_id", "last_error"), "outbox"),
     Place("sessions", ("handover", "handover_error"), "chat", outlives=True),
     Place("histories", ("body",), "chat"),
+    Place("session_events", ("kind", "reason"), "session"),
     Place("participants", (), "chat", outlives=True),
     Place("dialogs", ("dialog_id", "title", "entity_id", "connector_id", "crm_links", "status"), "chat", outlives=True),
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),

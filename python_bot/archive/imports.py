@@ -152,7 +152,7 @@ def _keep_former_text(tx: Tx, imported_id: int, message_id: int) -> None:
     (edited_at,) = tx.sql.execute("SELECT edited_at FROM messages WHERE message_id = ?", (message_id,)).fetchone()
     known = tx.sql.execute("SELECT 1 FROM message_versions WHERE message_id = ? AND text = ?", (message_id, text))
     if known.fetchone() is None:
-        messages.add_version(tx, message_id, text, edited_at)
+        messages.add_version(tx, message_id, text, 0, edited_at)
 
 
 def _has_imported(tx: Tx, chat_id: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..db import Tx
 from ..model import HistoryMessage, Message
-from . import files
+from . import files, session_events
 from .contract import Source
 
 _MESSAGE: Final = (
@@ -23,8 +23,9 @@ _MESSAGE: Final = (
 _OF_EVENTS: Final = (Source.SECOND_FEED, Source.BOT)
 _BY_EVENT: Final = "UPDATE messages SET by_event = 1 WHERE message_id = ? AND by_event IS NOT 1"
 _VERSION: Final = (
-    "INSERT INTO message_versions (message_id, version, text, replaced_at) SELECT ?1,"
-    " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3"
+    "INSERT INTO message_versions (message_id, version, text, since, replaced_at) SELECT ?1,"
+    " (SELECT COUNT(*) + 1 FROM message_versions WHERE message_id = ?1), ?2, ?3, ?4"
+    " WHERE NOT EXISTS (SELECT 1 FROM message_versions WHERE message_id = ?1 AND text = ?2 AND since = ?3)"
 )
 _STORED: Final = (
     "SELECT text, COALESCE(text_plain, text), source, edited_at, session_ref FROM messages WHERE message_id = ?"
@@ -45,9 +46,12 @@ def stored(tx: Tx, message_id: int) -> StoredMessage | None:
     return StoredMessage(*row) if row else None
 
 
-def add_version(tx: Tx, message_id: int, text: str, replaced_at: int) -> None:
-    """Keep a text that is not, or no longer, the message's own."""
-    tx.sql.execute(_VERSION, (message_id, text, replaced_at))
+def add_version(tx: Tx, message_id: int, text: str, since: int, replaced_at: int) -> None:
+    """Keep a text that is not, or no longer, the message's own.
+
+    `since`: when it was written, 0 for the first one; `replaced_at` matters only while no later text is known.
+    """
+    tx.sql.execute(_VERSION, (message_id, text, since, replaced_at))
 
 
 def insert(
@@ -81,21 +85,25 @@ def insert(
     ).rowcount
 
 
-def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> None:
-    """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing."""
+def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> int:
+    """The message itself comes after its edit, its deletion, or a lesser feed: fill in what was missing.
+
+    Returns the session that it belongs to then.
+    """
     if source in _OF_EVENTS:
         tx.sql.execute(_BY_EVENT, (message.message_id,))
     row = stored(tx, message.message_id)
     if row is None or row.source >= source:
-        return
+        return session_ref if row is None or row.session_ref is None else row.session_ref
     plain = None if message.text_plain == message.text else message.text_plain
     if row.edited_at is not None and row.source == Source.CHANGE_ONLY:
         # The edit was seen first: it stays the text, and this original becomes its first version.
-        add_version(tx, message.message_id, message.text, row.edited_at)
+        add_version(tx, message.message_id, message.text, 0, row.edited_at)
         new_text: str | None = None
     else:
         new_text = message.text if row.edited_at is None or not row.text else None
     author = message.author
+    new_ref = session_ref if message.session_id or row.session_ref is None else row.session_ref
     tx.sql.execute(
         "UPDATE messages SET source = ?, author_id = ?, author_kind = ?, hidden = ?, session_ref = ?,"
         " sent_at = CASE WHEN sent_at_exact THEN sent_at ELSE ? END,"
@@ -106,7 +114,7 @@ def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> None
             author.id,
             author.kind,
             message.hidden,
-            session_ref if message.session_id or row.session_ref is None else row.session_ref,
+            new_ref,
             message.sent_at,
             new_text,
             new_text,
@@ -114,6 +122,8 @@ def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> None
             message.message_id,
         ),
     )
+    session_events.moved(tx, message.message_id, row.session_ref, new_ref)
+    return new_ref
 
 
 def repair(tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
@@ -142,7 +152,7 @@ def _repair_stored(
     keeps_text = (item.deleted and bool(row.text)) or (row.edited_at is not None and row.edited_at > at)
     # Other BB code around the same words is no other text.
     if not keeps_text and message.text_plain != row.text_plain and row.source > Source.SECOND_FEED:
-        add_version(tx, message.message_id, row.text, row.edited_at or at)
+        add_version(tx, message.message_id, row.text, row.edited_at or 0, row.edited_at or at)
     tx.sql.execute(
         "UPDATE messages SET source = ?1, session_ref = ?2, author_id = ?3, author_kind = ?4,"
         " text = CASE WHEN ?5 THEN text ELSE ?6 END, text_plain = CASE WHEN ?5 THEN text_plain ELSE ?7 END,"
@@ -163,3 +173,4 @@ def _repair_stored(
             message.message_id,
         ),
     )
+    session_events.moved(tx, message.message_id, row.session_ref, session_ref)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from ..db import Storage, Tx
-from ..model import DialogFilter, DialogOrder, JsonPage, MessageOrder
-from . import filters
+from ..model import DialogFilter, DialogOrder, JsonPage, MessageOrder, MessageVersion
+from . import filters, session_pages
 from .filters import Conditions, Order
 
 
@@ -28,6 +28,12 @@ _COMPLETE: Final = """d.reconciled_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM sessions r
         WHERE r.chat_id = d.chat_id AND (r.reconciled_at IS NULL OR r.reconciled_to < r.last_message_id))"""
 
+# 'LEAD|1205|COMPANY|0|CONTACT|87' -> what has a number.
+_CRM_PARTS: Final = """json_each('[' || replace(json_quote(d.crm_links), '|', '","') || ']')"""
+_CRM: Final = f"""(SELECT json_group_array(json_object('type', lower(t.value), 'id', CAST(n.value AS INTEGER)))
+    FROM {_CRM_PARTS} t JOIN {_CRM_PARTS} n ON n.key = t.key + 1
+    WHERE t.key % 2 = 0 AND CAST(n.value AS INTEGER) > 0)"""
+
 _DIALOG: Final = f"""json_object(
     'chat_id', d.chat_id, 'dialog_id', d.dialog_id, 'title', d.title, 'status', d.status,
     'session_id', s.session_id, 'line_id', d.line_id, 'connector_id', NULLIF(d.connector_id, ''),
@@ -37,27 +43,18 @@ _DIALOG: Final = f"""json_object(
                 ELSE json_object('id', d.operator_id, 'name', COALESCE(o.name, '')) END,
     'opened_at', {_time("d.opened_at")}, 'handed_over_at', {_time("d.handed_over_at")},
     'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
-    'complete', {_bool(_COMPLETE)})"""
+    'crm', {_CRM}, 'complete', {_bool(_COMPLETE)})"""
 
 _DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
 
-_SESSION: Final = f"""json_object(
-    'session_id', s.session_id, 'line_id', s.line_id, 'opened_at', {_time("s.opened_at")},
-    'closed_at', {_time("s.closed_at")}, 'handed_over_at', {_time("s.handed_over_at")},
-    'handover', CASE s.handover WHEN '' THEN NULL ELSE s.handover END,
-    'handover_error', NULLIF(s.handover_error, ''))"""
-
 _USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, 'first_name', u.first_name,
     'last_name', u.last_name, 'work_position', u.work_position)"""
 
-_ONE_DIALOG: Final = f"""SELECT json_object('dialog', {_DIALOG},
-    'sessions', (SELECT json_group_array(json(item)) FROM (
-        SELECT {_SESSION} AS item FROM sessions s WHERE s.chat_id = d.chat_id ORDER BY s.opened_at, s.id)),
-    'participants', (SELECT json_group_array(json(item)) FROM (
+_ONE_DIALOG: Final = f"""SELECT {_DIALOG}, (SELECT json_group_array(json(item)) FROM (
         SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
         FROM participants p LEFT JOIN users u ON u.user_id = p.user_id
-        WHERE p.chat_id = d.chat_id ORDER BY p.user_id)))
+        WHERE p.chat_id = d.chat_id ORDER BY p.user_id))
     FROM {_DIALOG_FROM} WHERE d.chat_id = ?"""
 
 MESSAGE: Final = f"""json_object(
@@ -75,11 +72,20 @@ _MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COU
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 
+_IS_THERE: Final = "SELECT 1 FROM messages WHERE message_id = ? AND chat_id = ?"
+# A text was replaced when the next one began; of the last one only the message itself knows.
+_VERSIONS: Final = """SELECT ROW_NUMBER() OVER w, v.text,
+    COALESCE(NULLIF(LEAD(v.since) OVER w, 0), m.edited_at, v.replaced_at)
+    FROM message_versions v JOIN messages m USING (message_id) WHERE v.message_id = ?
+    WINDOW w AS (ORDER BY v.since, v.version) ORDER BY 1"""
+
 MESSAGE_FROM: Final = """messages m LEFT JOIN sessions s ON s.id = m.session_ref
     LEFT JOIN users u ON u.user_id = m.author_id"""
 
 _USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) FROM (
-    SELECT {_USER} AS item, u.user_id AS user_id FROM users u WHERE u.user_id > ? ORDER BY u.user_id LIMIT ?)"""
+    SELECT {_USER} AS item, u.user_id AS user_id FROM users u
+    WHERE u.user_id > ? AND u.name <> '' ORDER BY u.user_id LIMIT ?)"""
+_MORE_USERS: Final = "SELECT 1 FROM users WHERE user_id > ? AND name <> '' LIMIT 1"
 
 FEW_DIALOGS: Final = 500  # so many are looked through one by one; more are met often enough on the way
 
@@ -149,7 +155,16 @@ def page_sql(item: str, source: str, conditions: Conditions, order: Order) -> st
 def dialog(storage: Storage, chat_id: int) -> str | None:
     with storage.read() as tx:
         row = tx.sql.execute(_ONE_DIALOG, (chat_id,)).fetchone()
-    return row[0] if row else None
+        if row is None:
+            return None
+        return f'{{"dialog":{row[0]},"sessions":{session_pages.sessions(tx, chat_id)},"participants":{row[1]}}}'
+
+
+def versions(storage: Storage, chat_id: int, message_id: int) -> list[MessageVersion] | None:
+    with storage.read() as tx:
+        if tx.sql.execute(_IS_THERE, (message_id, chat_id)).fetchone() is None:
+            return None
+        return [MessageVersion(*row) for row in tx.sql.execute(_VERSIONS, (message_id,))]
 
 
 def messages(storage: Storage, chat_id: int, after: int, limit: int) -> JsonPage:
@@ -167,7 +182,7 @@ def messages(storage: Storage, chat_id: int, after: int, limit: int) -> JsonPage
 def users(storage: Storage, after: int, limit: int) -> JsonPage:
     with storage.read() as tx:
         items, last, count = tx.sql.execute(_USERS, (after, limit)).fetchone()
-        more = count == limit and tx.sql.execute("SELECT 1 FROM users WHERE user_id > ? LIMIT 1", (last,)).fetchone()
+        more = count == limit and tx.sql.execute(_MORE_USERS, (last,)).fetchone()
     return JsonPage(items, (last,) if more else None)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..db import Tx
-from ..model import ChatFacts
+from ..model import ChatFacts, HistoryMessage
 
 LATE_JOIN_S: Final = 120  # the entry and the creation of one session are this close
 SAME_S: Final = 2  # `ts` has whole seconds, and clocks of one portal differ a little
@@ -158,6 +158,7 @@ def compared(tx: Tx, row: SessionRow, chat_id: int, at: int, to: int, last_id: i
     rests = [(rest,) for (rest,) in tx.sql.execute(_EMPTY_RESTS, (chat_id, row.id))]
     if rests:
         tx.sql.execute("UPDATE dialogs SET session_ref = ? WHERE chat_id = ?", (row.id, chat_id))
+        tx.sql.executemany("DELETE FROM session_events WHERE session_ref = ?", rests)
         tx.sql.executemany("DELETE FROM sessions WHERE id = ?", rests)
 
 
@@ -167,6 +168,18 @@ def end_as_told(tx: Tx, row: SessionRow, closed: bool, ended_at: int | None, las
         close(tx, row, ended_at or last_at)
     elif not closed and row.closed_at is not None and last_at > row.closed_at + SAME_S:
         close(tx, row, None)
+
+
+def opening_told(tx: Tx, row: SessionRow, history: Sequence[HistoryMessage]) -> None:
+    """History begins with the session's first message: from then on the opening is known exactly."""
+    if history and history[0].message.sent_at_exact:
+        tx.sql.execute("UPDATE sessions SET opened_exact = 1 WHERE id = ? AND NOT opened_exact", (row.id,))
+
+
+def line_told(tx: Tx, ref: int, line_id: int | None) -> None:
+    """History and some events name no line: the first one told is where the session began."""
+    if line_id is not None:
+        tx.sql.execute("UPDATE sessions SET line_id = ? WHERE id = ? AND line_id IS NULL", (line_id, ref))
 
 
 def ask_handover(tx: Tx, row: SessionRow) -> int | None:

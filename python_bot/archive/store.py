@@ -23,12 +23,14 @@ from ..model import (
     JsonPage,
     Message,
     MessageOrder,
+    MessageVersion,
     SessionHistory,
     StoredFile,
     User,
 )
-from . import documents, erasure, files, imports, messages, pages, sessions, tombstones
+from . import documents, erasure, files, imports, messages, pages, people, session_events, sessions, tombstones
 from .contract import Source
+from .timeline import SAME_END_S
 
 _JOURNAL: Final = (
     "INSERT INTO journal (received_at, event, outcome, trace_id, fingerprint, format, body)"
@@ -61,16 +63,6 @@ _HEAD: Final = (
     "  WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) WHERE chat_id = ?1"
     " AND EXISTS (SELECT 1 FROM sessions WHERE chat_id = ?1)"
 )
-_LATER_WORD: Final = (
-    "SELECT 1 FROM messages WHERE chat_id = ? AND session_ref = ? AND sent_at > ?"
-    " AND author_kind IN ('client', 'operator') AND source > 0 LIMIT 1"
-)
-_USER: Final = (
-    "INSERT INTO users (user_id, name, kind, first_name, last_name, work_position) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-    " ON CONFLICT (user_id) DO UPDATE SET name = ?2, kind = ?3, first_name = ?4, last_name = ?5, work_position = ?6"
-    " WHERE ?2 <> '' AND (name, kind, first_name, last_name, work_position) <> (?2, ?3, ?4, ?5, ?6)"
-)
-_PARTICIPANT: Final = "INSERT OR IGNORE INTO participants (chat_id, user_id) VALUES (?, ?)"
 
 
 class SqliteArchive:
@@ -111,7 +103,7 @@ class SqliteArchive:
         session = sessions.of_join(tx, chat, at)
         self._facts(tx, chat)
         self._head(tx, chat.chat_id)
-        self._participate(tx, chat.chat_id, chat.client_id)
+        people.met(tx, chat.chat_id, chat.client_id, "client")
         return sessions.ask_handover(tx, session)
 
     def session_started(self, tx: Tx, chat: ChatFacts, at: int) -> None:
@@ -131,26 +123,28 @@ class SqliteArchive:
     def session_finished(self, tx: Tx, chat: ChatFacts, at: int) -> None:
         self._ensure_dialog(tx, chat, at)
         session = sessions.of_end(tx, chat, at)
-        # Somebody spoke later: it was opened again, and this end was told late or twice.
-        is_past = tx.sql.execute(_LATER_WORD, (chat.chat_id, session.id, at + sessions.SAME_S)).fetchone()
-        if not is_past:
-            sessions.close(tx, session, at)
+        is_last = session_events.finished(tx, session.id, at)
+        # When somebody spoke later, it was opened again, and this end was told late or twice.
+        if not session_events.later_word(tx, chat.chat_id, session.id, at + sessions.SAME_S) and is_last:
+            sessions.close(tx, session, session_events.exact_end(tx, session.id, at))
         self._facts(tx, chat)
         self._head(tx, chat.chat_id)
 
-    def handed_over(self, tx: Tx, session_ref: int, at: int) -> None:
+    def handed_over(self, tx: Tx, session_ref: int, at: int, *, exact: bool = True) -> None:
         row = tx.sql.execute(
-            "UPDATE sessions SET handover = 'done', handed_over_at = COALESCE(handed_over_at, ?),"
-            " handover_error = '' WHERE id = ? RETURNING chat_id",
-            (at, session_ref),
+            "UPDATE sessions SET handover = 'done', handover_error = '',"
+            " handover_exact = CASE WHEN handed_over_at IS NULL THEN ?2 ELSE handover_exact END,"
+            " handed_over_at = COALESCE(handed_over_at, ?1) WHERE id = ?3 RETURNING chat_id",
+            (at, exact, session_ref),
         ).fetchone()
         if row is not None:
             self._head(tx, row[0])
 
-    def handover_failed(self, tx: Tx, session_ref: int, reason: str) -> None:
+    def handover_failed(self, tx: Tx, session_ref: int, reason: str, at: int) -> None:
         tx.sql.execute(
             "UPDATE sessions SET handover = 'failed', handover_error = ? WHERE id = ?", (reason, session_ref)
         )
+        session_events.refused(tx, session_ref, at, reason)
 
     def _ensure_dialog(self, tx: Tx, chat: ChatFacts, at: int) -> None:
         dialog_id = chat.dialog_id or f"chat{chat.chat_id}"
@@ -179,17 +173,16 @@ class SqliteArchive:
             },
         )
 
-    def _participate(self, tx: Tx, chat_id: int, user_id: int | None) -> None:
-        if user_id:
-            tx.sql.execute(_PARTICIPANT, (chat_id, user_id))
+    def _people(self, tx: Tx, chat: ChatFacts, message: Message) -> None:
+        people.named(tx, chat.chat_id, message.author, message.sent_at)
+        people.met(tx, chat.chat_id, chat.client_id, "client")
+        people.met(tx, chat.chat_id, chat.operator_id, "operator")
+        self._mentioned(tx, message)
 
-    def _user(self, tx: Tx, chat_id: int, user: User) -> None:
-        if user.id:
-            tx.sql.execute(
-                _USER,
-                (user.id, user.name, user.kind, user.first_name, user.last_name, user.work_position),
-            )
-            tx.sql.execute(_PARTICIPANT, (chat_id, user.id))
+    def _mentioned(self, tx: Tx, message: Message) -> None:
+        if message.notice is not None:
+            people.met(tx, message.chat_id, message.notice.from_id, "operator")
+            people.met(tx, message.chat_id, message.notice.to_id, "operator")
 
     # --- messages
 
@@ -197,13 +190,14 @@ class SqliteArchive:
         self._ensure_dialog(tx, chat, message.sent_at)
         session = sessions.of_sign(tx, chat, message.sent_at)
         added = messages.insert(tx, message, session.id, source)
-        if not added:
-            messages.complete(tx, message, session.id, source)
+        ref = session.id if added else messages.complete(tx, message, session.id, source)
         files.put(tx, message.message_id, message.files)
-        self._user(tx, chat.chat_id, message.author)
+        session_events.seen(tx, ref, message, chat if source is Source.BOT else None)
+        sessions.line_told(tx, ref, chat.line_id)
+        self._people(tx, chat, message)
         self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
         sessions.reached(tx, session, message.message_id)
-        is_word = message.author.kind in ("client", "operator")
+        is_word = session_events.is_word(message)
         if is_word and session.closed_at is not None and message.sent_at > session.closed_at + sessions.SAME_S:
             sessions.close(tx, session, None)  # the portal opened it again
         self._head(tx, chat.chat_id)
@@ -221,9 +215,9 @@ class SqliteArchive:
                 (at, message_id),
             )
         elif row.edited_at is not None and at < row.edited_at:
-            messages.add_version(tx, message_id, text, row.edited_at)  # an older edit that came late
+            messages.add_version(tx, message_id, text, at, row.edited_at)  # an older edit that came late
         else:
-            messages.add_version(tx, message_id, row.text, at)
+            messages.add_version(tx, message_id, row.text, row.edited_at or 0, at)
             tx.sql.execute(
                 "UPDATE messages SET text = ?, text_plain = ?, edited_at = ? WHERE message_id = ?",
                 (text, None if text_plain == text else text_plain, at, message_id),
@@ -258,7 +252,7 @@ class SqliteArchive:
         session = sessions.of_sign(tx, chat, at)
         message = Message(message_id, chat.chat_id, chat.session_id, author, text, text_plain, at)
         messages.insert(tx, message, session.id, Source.CHANGE_ONLY, edited_at, deleted_at)
-        self._user(tx, chat.chat_id, author)
+        people.named(tx, chat.chat_id, author, at)
         self._facts(tx, chat, added=1, message_id=message_id, sent_at=at)
         sessions.reached(tx, session, message_id)
         self._head(tx, chat.chat_id)
@@ -283,8 +277,11 @@ class SqliteArchive:
         added = 0
         for item in history.messages:
             added += messages.repair(tx, item, session.id, at)
+            self._mentioned(tx, item.message)
+        ended_at = session_events.seen_in_history(tx, session.id, history.messages)
+        sessions.opening_told(tx, session, history.messages)
         for user in history.users:
-            self._user(tx, history.chat_id, user)
+            people.named(tx, history.chat_id, user, at)
         last_id = history.messages[-1].message.message_id if history.messages else 0
         tx.sql.execute(
             "UPDATE dialogs SET reconciled_at = ?1, reconciled_to = MAX(reconciled_to, ?2),"
@@ -300,9 +297,19 @@ class SqliteArchive:
         if history.closed is not None:
             last_at = history.messages[-1].message.sent_at if history.messages else at
             sessions.end_as_told(tx, session, history.closed, history.ended_at, last_at)
+        self._settle_end(tx, session, ended_at)
         imports.absorb(tx, history.chat_id, [item.message.message_id for item in history.messages])
         self._head(tx, history.chat_id)
         return history
+
+    def _settle_end(self, tx: Tx, session: sessions.SessionRow, ended_at: int | None) -> None:
+        """The end of a closed session gets the time of the portal's notice; of a later one, when it was reopened."""
+        (closed_at,) = tx.sql.execute("SELECT closed_at FROM sessions WHERE id = ?", (session.id,)).fetchone()
+        if closed_at is not None:
+            exact = session_events.exact_end(tx, session.id, closed_at)
+            at = exact if ended_at is None or ended_at <= closed_at + SAME_END_S else ended_at
+            if at != closed_at:
+                sessions.close(tx, session, at)
 
     # --- contents of attachments
 
@@ -320,6 +327,14 @@ class SqliteArchive:
 
     def forget_contents(self, tx: Tx, removed: Collection[str]) -> None:
         files.forget_contents(tx, removed)
+
+    # --- people
+
+    def nameless(self, tx: Tx, limit: int) -> list[int]:
+        return people.nameless(tx, limit)
+
+    def people_told(self, tx: Tx, users: Sequence[User], asked: Sequence[int], at: int) -> None:
+        people.told(tx, users, asked, at)
 
     # --- our connectors, and facts
 
@@ -383,6 +398,9 @@ class SqliteArchive:
 
     def dialog(self, chat_id: int) -> str | None:
         return pages.dialog(self._storage, chat_id)
+
+    def versions(self, chat_id: int, message_id: int) -> list[MessageVersion] | None:
+        return pages.versions(self._storage, chat_id, message_id)
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         return pages.messages(self._storage, chat_id, after, limit)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from ..model import ChatFacts, Message, User
 from .bbcode import plain
 from .event_types import BotDeleted, Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
-from .payload import Node, classify, entity, read_files, session_of
+from .notices import notice_of
+from .payload import Node, classify, entity, read_files, session_line, session_of
 
 
 def _chat(params: Node, data: Node) -> ChatFacts:
@@ -23,6 +24,7 @@ def _chat(params: Node, data: Node) -> ChatFacts:
         dialog_id=params.text("DIALOG_ID") or f"chat{chat_id}",
         title=params.text("CHAT_TITLE"),
         operator_id=operator_id,
+        session_line_id=session_line(params.text("CHAT_ENTITY_DATA_1")),
         crm_links=params.text("CHAT_ENTITY_DATA_2"),
         **entity(params.text("CHAT_ENTITY_ID")),
         **session_of(params.text("CHAT_ENTITY_DATA_1")),
@@ -68,16 +70,18 @@ def message_add(data: Node, ts: int) -> list[Event]:
     chat = _chat(params, data)
     # MESSAGE has the mentions cut out; MESSAGE_ORIGINAL is what was typed.
     text = params.text("MESSAGE_ORIGINAL", "MESSAGE")
+    author = _author(params, data, chat)
     message = Message(
         message_id=params.id("MESSAGE_ID", "ID"),
         chat_id=chat.chat_id,
         session_id=chat.session_id,
-        author=_author(params, data, chat),
+        author=author,
         text=text,
         text_plain=plain(text),
         sent_at=ts,
         hidden=params.yes("SKIP_CONNECTOR"),
         files=read_files(params),
+        notice=notice_of(params.node("PARAMS"), text, system=author.kind == "system"),
     )
     return [MessageAdded(chat, message)]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from ..model import ChatFacts, Message, User
 from .bbcode import plain
 from .event_types import Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
-from .payload import Node, classify, entity, iso_seconds, read_files, session_of
+from .notices import notice_of
+from .payload import Node, classify, entity, iso_seconds, read_files, session_line, session_of
 
 
 def _chat_v2(data: Node) -> ChatFacts | None:
@@ -28,6 +29,7 @@ def _chat_v2(data: Node) -> ChatFacts | None:
         dialog_id=chat.text("dialogId") or f"chat{chat_id}",
         title=chat.text("name"),
         operator_id=operator_id,
+        session_line_id=session_line(chat.text("entityData1")),
         crm_links=chat.text("entityData2"),
         **entity(chat.text("entityId")),
         **session_of(chat.text("entityData1")),
@@ -60,16 +62,18 @@ def _message_v2(data: Node, ts: int) -> tuple[ChatFacts, Message] | None:
     node = data.node("message")
     text = node.text("text")
     sent_at = iso_seconds(node.text("date"))
+    author = _author_v2(data, chat)
     message = Message(
         message_id=node.id("id"),
         chat_id=chat.chat_id,
         session_id=chat.session_id,
-        author=_author_v2(data, chat),
+        author=author,
         text=text,
         text_plain=plain(text),
         sent_at=sent_at or ts,
         sent_at_exact=sent_at is not None,
         files=read_files(Node({"PARAMS": node.node("params").raw, "FILES": data.node("files").raw})),
+        notice=notice_of(node.node("params"), text, system=author.kind == "system"),
     )
     return chat, message
 

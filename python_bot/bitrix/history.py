@@ -7,15 +7,13 @@ https://apidocs.bitrix24.com/api-reference/imopenlines/openlines/sessions/imopen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from ..errors import BadEvent
 from ..model import ChatFacts, FileRef, HistoryMessage, Message, SessionHistory, User
 from .bbcode import plain
+from .notices import notice_of
 from .payload import Node, classify, entity, iso_seconds, number, read_file, session_of
-
-# The class of the notice that ends a conversation; it may also announce a mere pause for a rating.
-END_CLASS: Final = "bx-messenger-content-item-ol-end"
 
 
 def read_history(result: Any) -> SessionHistory:
@@ -36,16 +34,17 @@ def read_history(result: Any) -> SessionHistory:
     ]
     messages.sort(key=lambda item: item.message.message_id)
     named = tuple(user for user in users.values() if user.id and user.name)
-    return SessionHistory(chat_id, session_id, tuple(messages), named, ended_at=_ended_at(root, messages))
+    return SessionHistory(chat_id, session_id, tuple(messages), named, ended_at=_ended_at(messages))
 
 
-def _ended_at(root: Node, messages: list[HistoryMessage]) -> int | None:
-    """When the last notice of an end was written; None when somebody spoke after it, or there is none."""
+def _ended_at(messages: list[HistoryMessage]) -> int | None:
+    """When the last notice of an end was written; None when somebody spoke after it, or there is none.
+
+    Such a notice may also announce a mere pause for a rating.
+    """
     ended_at: int | None = None
-    nodes = {node.number("id"): node for node in map(_lower, root.node("message").nodes())}
     for item in messages:
-        params = _lower(nodes[item.message.message_id].node("params"))
-        if END_CLASS in params.text("class"):
+        if item.message.notice is not None and item.message.notice.kind == "ended":
             ended_at = item.message.sent_at or None
         elif item.message.author.kind in ("client", "operator"):
             ended_at = None
@@ -83,16 +82,20 @@ def _message(
     author_id = node.number("senderid") or 0
     text = node.text("text")
     sent_at = iso_seconds(node.text("date"))
+    author = users.get(author_id) or User(author_id, "", "operator" if author_id else "system")
+    notice = notice_of(params, text, system=author.kind == "system")
     file_ids = [number(value) for value in params.node("fileid", "file_id").raw.values()]
     message = Message(
         message_id=message_id,
         chat_id=chat_id,
         session_id=session_id,
-        author=users.get(author_id) or User(author_id, "", "operator" if author_id else "system"),
+        author=author,
         text=text,
         text_plain=plain(text),
         sent_at=sent_at or 0,
         sent_at_exact=sent_at is not None,
+        hidden=notice is not None and notice.kind == "silent",
+        notice=notice,
         files=tuple(files.get(i) or FileRef(i, "", 0, "file", "") for i in file_ids if i),
     )
     return HistoryMessage(

@@ -20,6 +20,7 @@ from .event_types import (
     SessionFinished,
     SessionStarted,
 )
+from .notices import notice_of
 from .payload import Node, classify, read_file
 from .php_form import Tree
 
@@ -94,6 +95,7 @@ def _message(node: Node, chat: ChatFacts, message_id: int, author: User, ts: int
         text_plain=plain(text),
         sent_at=ts,
         files=tuple(file for item in node.node("files").nodes() if (file := read_file(item))),
+        notice=notice_of(node.node("params"), text, system=author.kind == "system"),
     )
 
 

@@ -94,6 +94,12 @@ def session_of(entity_data_1: str) -> dict[str, Any]:
     }
 
 
+def session_line(entity_data_1: str) -> int | None:
+    """Part 8 of ENTITY_DATA_1: the line that has the session now; absent in older builds."""
+    parts = entity_data_1.split("|")
+    return (number(parts[7]) or None) if len(parts) > 7 else None
+
+
 def classify(author_id: int, *, system: bool, connector: bool, bot: bool, client_id: int | None) -> AuthorKind:
     """Who speaks in an open line. IS_EXTRANET says nothing: clients and guests both carry it."""
     if author_id == 0 or system:

@@ -164,7 +164,8 @@ class OpenLines:
         session = chat.session
         if session.closed:
             return
-        last = self.say(chat, by, CLASS="bx-messenger-content-item-ol-end")
+        votes = {"IMOL_VOTE_SID": session.session_id, "IMOL_VOTE_USER": session.vote, "IMOL_VOTE_HEAD": 0}
+        last = self.say(chat, by, CLASS="bx-messenger-content-item-ol-end", **votes)
         session.closed_at, session.status = self._core.clock.now(), STATUS_CLOSED
         session.end_id, session.bot_phase = last.message_id, False
         chat.bots.clear()
@@ -176,7 +177,7 @@ class OpenLines:
         if not session.closed or session is not chat.session:
             raise ValueError("only the latest, closed session of a chat can be reopened")
         session.closed_at, session.end_id, session.status = None, 0, STATUS_OPERATOR
-        self.say(chat, "Обращение возобновлено")
+        self.say(chat, "Обращение возобновлено", CLASS="bx-messenger-content-item-ol-start")
 
     # who answers
 
@@ -224,9 +225,10 @@ class OpenLines:
             self._handed_over(session, "transfer")
         if by is not None:
             chat.members.discard(by.user_id)
+        left = self._core.lines.get(session.line_id)
         session.line_id = line.line_id
         who = f"{_mention(by)} перенаправил(а)" if by is not None and not by.bot else "Чат-бот перенаправил"
-        self.say(chat, f"{who} диалог на открытую линию «{line.name}»")
+        self.say(chat, f"{who} диалог с линии [b]{left.name if left else ''}[/b] на линию [b]{line.name}[/b]")
         self._queue(chat, session, line)
 
     def operator_spoke(self, chat: Chat) -> None:

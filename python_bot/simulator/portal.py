@@ -273,7 +273,9 @@ class SimulatedPortal:
             session = self.core.sessions[session_id]
             session.vote = vote
             chat = self.core.chats[session.chat_id]
-            if not session.closed:
+            if session.closed:  # the notice of the end shows it from now on; no event tells
+                self.core.messages[session.end_id].params["IMOL_VOTE_USER"] = vote
+            else:
                 self.core.open_lines.say(chat, f"Клиент оценил диалог: {vote}", IMOL_VOTE=vote)
 
     def auto_close(self, chat_id: int) -> None:

@@ -18,7 +18,7 @@ from ..bitrix.client import BATCH_LIMIT, BitrixClient, Command
 from ..bitrix.history import chat_facts, chat_of, read_history, running_session
 from ..db import Storage, Tx
 from ..errors import B24BotError, BadEvent, PortalError
-from ..intake import found_job, reconcile_job
+from ..intake import found_job, names_job, reconcile_job
 from ..model import Job, SessionCheck, SessionHistory
 from ..outbox import Outbox
 from . import schedule
@@ -186,6 +186,9 @@ class ReconcileJobs:
             return
         for download in self._files.take_up(tx, job.trace_id, attachments):
             self._outbox.put(tx, download, now)
+        # Their own words and history name most people; who is left now has to be asked for.
+        if self._archive.nameless(tx, 1):
+            self._outbox.put(tx, names_job(job.trace_id), now)
         if card is not None:
             self._archive.describe(tx, chat_facts(card), asked_at)
         seen = {history.session_id for history, _, _ in told}

@@ -218,7 +218,7 @@ def test_the_hand_over_is_noted_on_session_and_dialog_once(stores: Any) -> None:
 
 def test_a_failed_hand_over_is_shown_and_a_later_success_wipes_it(stores: Any) -> None:
     (ref,) = play(stores, [Join(T)])
-    stores.write(lambda tx: stores.archive.handover_failed(tx, ref, "OPERATOR_WRONG"))
+    stores.write(lambda tx: stores.archive.handover_failed(tx, ref, "OPERATOR_WRONG", T + 3))
     session = stores.dialog()["sessions"][0]
     assert (session["handover"], session["handover_error"]) == ("failed", "OPERATOR_WRONG")
     assert play(stores, [Say(10, "x", T, 1, T)]) == []

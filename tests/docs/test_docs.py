@@ -138,6 +138,8 @@ def test_every_field_of_one_dialog_is_documented(server: Server) -> None:
     found, heading = server.api(f"/api/dialogs/{chat_id}"), "GET /api/dialogs/CHAT_ID"
     assert set(found) == {"dialog", "sessions", "participants", "messages", "next_cursor"}
     assert keys(found["sessions"]) == fields_of(heading, "Field of a session")
+    events = [event for session in found["sessions"] for event in session["events"]]
+    assert keys(events) == fields_of(heading, "Field of an event")
     assert keys(found["participants"]) == fields_of(heading, "Field of a participant")
     assert keys(found["messages"]) == fields_of(heading, "Field of a message")
     files = [file for message in found["messages"] for file in message["files"]]
@@ -150,6 +152,23 @@ def test_every_field_of_a_day_of_the_completeness_is_documented(server: Server) 
     beyond = {"sessions", "session_numbers_unprobed", "gaps"}
     assert set(found["totals"]) - beyond == keys(found["days"]) - {"chat_id", "day", "missing_ids", "source"}
     assert all(f"`{name}`" in API for name in beyond)
+
+
+def test_every_field_of_a_former_text_is_documented(server: Server) -> None:
+    chat_id = server.api("/api/dialogs")["dialogs"][0]["chat_id"]
+    message_id = server.messages(chat_id)[0]["message_id"]
+    heading = "GET /api/dialogs/CHAT_ID/messages/MESSAGE_ID/versions"
+    assert server.api(f"/api/dialogs/{chat_id}/messages/{message_id}/versions") == {"versions": []}
+    assert fields_of(heading) == {"version", "text", "text_plain", "replaced_at"}
+
+
+def test_every_kind_of_session_event_is_documented() -> None:
+    from typing import get_args
+
+    from python_bot.archive.timeline import EventKind
+
+    (row,) = [line for line in API.splitlines() if line.startswith("| `kind` | `opened`")]
+    assert set(re.findall(r"`(\w+)`", row)) - {"kind"} == set(get_args(EventKind))
 
 
 def test_every_field_of_a_user_is_documented(server: Server) -> None:
@@ -170,10 +189,9 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         instance = Instance(Settings(Path(home), "t" * 16, "http://127.0.0.1:1/python_bot/"))
         routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
         instance.close()
-    routes = {
-        route.replace("<int:chat_id>", "CHAT_ID").replace("<int:file_id>", "FILE_ID")
-        for route in routes
-        if not route.startswith("/python_bot/<")
-    }
+    names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
+    for converter, name in names.items():
+        routes = {route.replace(converter, name) for route in routes}
+    routes = {route for route in routes if not route.startswith("/python_bot/<")}
     documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+)", API)) | {"/python_bot/", "/python_bot"}
     assert routes == documented

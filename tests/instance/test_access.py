@@ -66,6 +66,9 @@ def test_a_token_of_one_line_sees_that_line_only(api: Server) -> None:
         assert api.get(path, **other).json[name] == []
     assert api.get("/api/dialogs/1800", **own).status == 200
     assert api.get("/api/dialogs/1800", **other).status == 404
+    message_id = api.get("/api/dialogs/1800", **own).json["messages"][0]["message_id"]
+    assert api.get(f"/api/dialogs/1800/messages/{message_id}/versions", **own).status == 200
+    assert api.get(f"/api/dialogs/1800/messages/{message_id}/versions", **other).status == 404
     assert error_code(api.get("/api/dialogs?line_id=3", **other)) == (403, "token_one_line")
     assert error_code(api.get("/api/users", **own)) == (403, "token_one_line")
 

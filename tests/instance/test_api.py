@@ -18,7 +18,7 @@ from tests.support import TOKEN, Server, until, vector
 
 DIALOG = {
     "chat_id", "dialog_id", "title", "status", "session_id", "line_id", "connector_id", "client", "operator",
-    "opened_at", "handed_over_at", "last_message_at", "message_count", "complete",
+    "opened_at", "handed_over_at", "last_message_at", "message_count", "crm", "complete",
 }  # fmt: skip
 MESSAGE = {
     "message_id", "chat_id", "session_id", "author", "text", "text_plain", "sent_at", "sent_at_exact", "edited_at",

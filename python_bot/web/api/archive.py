@@ -11,7 +11,8 @@ from typing import Final, get_args
 from flask import Blueprint, Response, request
 
 from ...archive import Archive
-from ...model import DialogOrder, JsonPage, MessageOrder
+from ...bitrix.bbcode import plain
+from ...model import DialogOrder, JsonPage, MessageOrder, iso_utc
 from ...search import Search
 from ..access import Access, narrowed, sees_line
 from ..errors import ApiError
@@ -59,6 +60,24 @@ def blueprint(archive: Archive, search: Search, access: Access, refresh: Callabl
         page = archive.messages_page(chat_id, after, params.limit(request.args))
         cursor = json.dumps(params.write_cursor(name, page.next_key))
         return json_text(f'{found.removesuffix("}")},"messages":{page.items},"next_cursor":{cursor}}}')
+
+    @api.get("/dialogs/<int:chat_id>/messages/<int(signed=True):message_id>/versions")
+    def versions(chat_id: int, message_id: int) -> Response:
+        params.refuse_unknown(request.args)
+        in_range = chat_id <= wanted.MAX_ID and abs(message_id) <= wanted.MAX_ID
+        found = archive.versions(chat_id, message_id) if in_range else None
+        if found is None or not sees_line(archive.line_of(chat_id)):
+            raise ApiError(404, "message_unknown", f"no message {message_id} of dialog {chat_id} is in the archive")
+        rows = [
+            {
+                "version": former.number,
+                "text": former.text,
+                "text_plain": plain(former.text),
+                "replaced_at": iso_utc(former.replaced_at),
+            }
+            for former in found
+        ]
+        return json_text(json.dumps({"versions": rows}, ensure_ascii=False))
 
     @api.get("/messages")
     def messages() -> Response:
