@@ -25,6 +25,13 @@ loglevel = os.environ.get("B24BOT_GUNICORN_LOG_LEVEL", "warning")
 forwarded_allow_ips = "127.0.0.1,::1"
 
 
+def post_worker_init(worker: Any) -> None:
+    """Who waits for news is let go when the worker begins to end: a restart must not wait for a long poll."""
+    instance = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("b24bot")
+    if instance is not None:
+        instance.is_leaving = lambda: not worker.alive
+
+
 def worker_exit(server: Any, worker: Any) -> None:
     """Finish the writer and give the worker lock back before the process ends."""
     app = getattr(worker, "wsgi", None)

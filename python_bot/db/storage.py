@@ -81,6 +81,7 @@ class Storage:
         self._closed = False
         self._last_group, self._last_commit_s = 0, 0.0
         self._committed = threading.Condition()
+        self._let_go = False
         self.commits = 0
         self.units = 0
 
@@ -115,8 +116,14 @@ class Storage:
     def wait_for_commit(self, seen: int, timeout_s: float) -> int:
         """Wait until this process has committed more than `seen` times, at most so long; how often it has."""
         with self._committed:
-            self._committed.wait_for(lambda: self.commits > seen or self._closed, timeout_s)
+            self._committed.wait_for(lambda: self.commits > seen or self._let_go, timeout_s)
             return self.commits
+
+    def let_waiters_go(self) -> None:
+        """Nobody waits for a commit from now on: the process ends."""
+        with self._committed:
+            self._let_go = True
+            self._committed.notify_all()
 
     def start_afresh(self, keep_tables: tuple[str, ...]) -> str:
         """Put the file aside under a dated name and start an empty one with the rows of `keep_tables`.

@@ -182,7 +182,8 @@ def test_every_field_of_the_status_is_documented(server: Server) -> None:
 def test_every_address_is_documented_and_every_documented_address_exists() -> None:
     import tempfile
 
-    from python_bot.app import Instance, flask_app
+    from python_bot.app import flask_app
+    from python_bot.instance import Instance
     from python_bot.settings import Settings
 
     with tempfile.TemporaryDirectory() as home:

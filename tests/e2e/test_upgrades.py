@@ -13,7 +13,7 @@ RELEASED = "0.1.0"
 MIGRATION = "echo 'CREATE TABLE later (said TEXT);' >python_bot/migrations/0998_later.sql\n"
 BROKEN_MIGRATION = MIGRATION + "echo 'ALTER TABLE nowhere ADD COLUMN said;' >python_bot/migrations/0999_broken.sql\n"
 # All of these load well: `botctl` cannot see in advance that they will not work.
-BROKEN_START = """sed -i 's/^        self.storage.open()$/&; raise RuntimeError("broken")/' python_bot/app.py\n"""
+BROKEN_START = """sed -i 's/^        self.storage.open()$/&; raise RuntimeError("broken")/' python_bot/instance.py\n"""
 NEVER_READY = """sed -i 's/^    def readyz.*$/&\\n        return "no", 503/' python_bot/web/monitoring.py\n"""
 BROKEN_FOR_THIRD = BROKEN_START.replace("; raise", '\\n        if self.settings.instance == "third": raise')
 

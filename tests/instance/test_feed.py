@@ -11,7 +11,7 @@ import pytest
 
 from python_bot.simulator import SimulatedPortal
 from tests.instance.tools import BEARER, adopt, client_message, error_code
-from tests.support import Server, vector
+from tests.support import Server, until, vector
 
 new_ids = count(500_000)
 
@@ -131,3 +131,19 @@ def test_a_cursor_of_another_order_is_refused(api: Server) -> None:
     cursor = get(api, "/api/messages?limit=1")["next_cursor"]
     answer = api.get(f"/api/messages?sort=sent_at&cursor={cursor}", **BEARER)
     assert error_code(answer) == (400, "bad_cursor")
+
+
+def test_a_restart_does_not_wait_for_a_long_poll(portal: SimulatedPortal) -> None:
+    server = Server(portal)
+    adopt(portal, server)
+    (server.home / "DISABLED").touch()
+    with server:
+        answers: list[Any] = []
+        cursor = get(server, "/api/messages")["next_cursor"]
+        poll = threading.Thread(target=lambda: answers.append(get(server, f"/api/messages?wait=60&cursor={cursor}")))
+        poll.start()
+        until(lambda: server.metric("b24bot_long_polls") == 1)
+        server.stop()
+        poll.join(20)
+        assert not poll.is_alive()
+        assert answers[0]["messages"] == []

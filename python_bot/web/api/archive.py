@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from typing import Final, get_args
 
@@ -12,27 +10,31 @@ from flask import Blueprint, Response, request
 
 from ...archive import Archive
 from ...bitrix.bbcode import plain
-from ...model import DialogOrder, JsonPage, MessageOrder, iso_utc
+from ...model import DialogOrder, MessageOrder, iso_utc
 from ...search import Search
 from ..access import Access, narrowed, sees_line
 from ..errors import ApiError
 from ..tracing import trace_id
 from . import params, wanted
 from .answers import json_list, json_text
+from .long_poll import LongPoll
 
 MAX_WAIT_S: Final = 60
-WAITERS: Final = 4  # threads that may stand still for a long poll; the others are for the portal
-LOOK_S: Final = 1.0  # another process may have written, and only a look tells
-START: Final = (-(2**62), -(2**62))  # before every message: imported ones have numbers below zero
+START: Final = (1 - 10**18, 1 - 10**18)  # before every message: imported ones have numbers below zero
 DIALOG_ORDERS: Final[tuple[DialogOrder, ...]] = get_args(DialogOrder)
 MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
 
 
-def blueprint(archive: Archive, search: Search, access: Access, refresh: Callable[[int, str], bool]) -> Blueprint:
+def blueprint(
+    archive: Archive,
+    search: Search,
+    access: Access,
+    refresh: Callable[[int, str], bool],
+    long_poll: LongPoll,
+) -> Blueprint:
     """`refresh`: asks the portal about a chat and waits a moment for what it says."""
     api = Blueprint("archive", __name__, url_prefix="/api")
     api.before_request(access.require_reader_of_a_line)
-    long_poll = LongPoll(archive)
 
     @api.get("/dialogs")
     def dialogs() -> Response:
@@ -102,26 +104,3 @@ def blueprint(archive: Archive, search: Search, access: Access, refresh: Callabl
         return json_list("users", page.items, params.write_cursor("u", page.next_key))
 
     return api
-
-
-class LongPoll:
-    """Answers at once with what there is, or waits until there is something. Only a few may wait at a time."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self._places = threading.BoundedSemaphore(WAITERS)
-
-    def __call__(self, look: Callable[[], JsonPage], wait_s: float) -> JsonPage:
-        if wait_s <= 0 or not self._places.acquire(blocking=False):
-            return look()
-        try:
-            end = time.monotonic() + wait_s
-            seen = self._archive.wait_for_change(0, 0.0)
-            while True:
-                page = look()
-                left = end - time.monotonic()
-                if page.items != "[]" or left <= 0:
-                    return page
-                seen = self._archive.wait_for_change(seen, min(LOOK_S, left))
-        finally:
-            self._places.release()

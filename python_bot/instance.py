@@ -1,0 +1,196 @@
+"""Everything of one instance that lives in one process: its stores, clients and threads are built here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from . import __version__, jobs
+from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure
+from .attachments import ContentStore, FileQueue, Limits, survey_job
+from .attachments.download import Downloader
+from .attachments.jobs import FileParts
+from .attachments.store import MIB
+from .bitrix.connection import connect
+from .bitrix.ensure import Wish
+from .db import Storage, Tx
+from .erasure.retention import Retention
+from .fetcher import Fetcher
+from .intake import Intake, confirm_job, ensure_job
+from .logs import close_log, open_log
+from .metrics import Metrics
+from .outbox import SqliteOutbox
+from .proof.report import Report
+from .search import Index, IndexedSearch, Indexer
+from .settings import Settings
+from .sync import Sync
+from .sync.refresh import Refresh
+from .web.api.long_poll import LongPoll
+from .web.api_tokens import USES_FACT
+from .web.door import Door
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+class Instance:
+    """Everything of one instance that lives in this process. `start()` begins to work, `close()` ends it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        home = settings.home
+        self._log_handler = open_log(
+            home / "bot.log",
+            settings.log_level,
+            settings.instance,
+            (settings.api_secret_token, settings.client_secret),
+        )
+        self.storage = Storage(home / "dialogs.db")
+        self.archive = SqliteArchive(self.storage)
+        self.compared = SqliteComparison(self.storage)
+        self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
+        self.outbox = SqliteOutbox(self.storage)
+        link = connect(
+            home,
+            portal=settings.portal,
+            oauth_url=settings.oauth_url,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            observe=self._observe_call,
+        )
+        self.tokens, self.policy, self.transport, self.pace = link.tokens, link.policy, link.transport, link.pace
+        self.authorizer, self.client = link.authorizer, link.client
+        self.downloader = Downloader(replace(link.policy, file_hosts=settings.file_hosts))
+        self.contents = ContentStore(
+            home / "files",
+            self.storage,
+            self.archive,
+            Limits(settings.file_max_mb * MIB, settings.files_max_gb * 1024 * MIB, settings.disk_reserve_mb * MIB),
+        )
+        file_queue = FileQueue(self.archive, settings.files == "download")
+        self.intake = Intake(
+            self.storage,
+            self.archive,
+            self.outbox,
+            file_queue,
+            lambda kinds: self.worker.wake(kinds),
+            asks_back=settings.event_mode == "fetch",
+        )
+        self.sync = Sync(
+            self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, settings.lines
+        )
+        self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
+        self.parts = jobs.Parts(
+            storage=self.storage,
+            archive=self.archive,
+            client=self.client,
+            tokens=self.tokens,
+            intake=self.intake,
+            client_id=settings.client_id,
+            handover=settings.handover,
+            wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
+            metrics=self.metrics,
+            retention=Retention(SqliteErasure(self.storage), self.intake, settings.retention_days),
+            files=FileParts(
+                self.storage,
+                self.archive,
+                self.outbox,
+                self.client,
+                self.downloader,
+                self.contents,
+                file_queue,
+                self.metrics,
+            ),
+            sync=self.sync,
+        )
+        self.worker = Worker(
+            home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
+        )
+        index = Index(home / "search.db")
+        self.search = IndexedSearch(self.archive, index)
+        self.indexer = Indexer(self.archive, index, self.worker.may_work)
+        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
+        self.fetcher = (
+            Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
+        )
+        self.started_at = time.time()
+        self.long_poll = LongPoll(self.archive, lambda: self.is_leaving())
+        self.is_leaving: Callable[[], bool] = lambda: False  # the server tells when the process begins to end
+
+    def start(self) -> None:
+        """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
+        self.storage.open()
+        self.indexer.start()
+        self.authorizer.forget_failure()
+        if self.tokens.candidates():
+            self.intake.queue(confirm_job(""))
+        stored = self.tokens.current()
+        if stored is not None and stored.works:
+            self.intake.queue(ensure_job(""))
+            self.sync.catch_up()
+        self.parts.retention.start()
+        self.intake.queue(survey_job())
+        self.worker.start()
+        if self.fetcher is not None:
+            self.fetcher.start()
+        for doubt in self.settings.doubts():
+            log.warning("%s", doubt)
+        log.info("started release %s, mode %s", __version__, self.settings.event_mode)
+
+    def close(self) -> None:
+        self.storage.let_waiters_go()
+        if self.fetcher is not None:
+            self.fetcher.stop()
+        self.downloader.stop()
+        self.worker.stop()
+        self.indexer.stop()
+        self.storage.close()
+        self.transport.close()
+        self.downloader.close()
+        close_log(self._log_handler)
+
+    # --- the runtime switch
+
+    def is_enabled(self) -> bool:
+        return not os.path.exists(self._disabled_flag)  # noqa: PTH110  # looked at before every job
+
+    @property
+    def _disabled_flag(self) -> Path:
+        return self.settings.home / "DISABLED"
+
+    def switch(self, on: bool) -> None:
+        flag, other = ("ENABLED", "DISABLED") if on else ("DISABLED", "ENABLED")
+        (self.settings.home / flag).touch()
+        with suppress(FileNotFoundError):
+            (self.settings.home / other).unlink()
+        log.warning("%s by the administration", "enabled" if on else "disabled: events are archived, no call leaves")
+        self.worker.wake_all()
+
+    def _may_fetch(self) -> bool:
+        return self.worker.may_work() and self._may_call()
+
+    def _may_call(self) -> bool:
+        stored = self.tokens.current()
+        return self.is_enabled() and stored is not None and stored.works
+
+    def note_token_use(self, uses: dict[str, str]) -> None:
+        def work(tx: Tx) -> None:
+            self.archive.set_fact(tx, USES_FACT, {**(self.archive.fact(USES_FACT) or {}), **uses})
+
+        self.storage.write(work)
+
+    def reinit_db(self) -> str:
+        """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
+        copy = self.storage.start_afresh(("outbox", "facts", "erased_chats", "erased_sessions"))
+        log.warning("a fresh archive was started; the former one is kept as %s", copy)
+        return copy
+
+    def _observe_call(self, method: str, outcome: str, seconds: float) -> None:
+        self.metrics.count("portal_calls_total", method=method, outcome=outcome)
+        self.metrics.observe("portal_call_seconds", seconds)

@@ -1,0 +1,88 @@
+"""What the administration and the monitoring see of a running instance."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from . import __version__
+from .bitrix.tokens import REAUTHORIZE, Installation
+from .errors import StorageError
+from .instance import Instance
+from .metrics import Labels
+from .model import time_text
+
+
+def status(instance: Instance) -> dict[str, Any]:
+    stored = instance.tokens.current()
+    depth = instance.outbox.depth(time.time())
+    last = instance.door.last_event_at
+    return {
+        "instance": instance.settings.instance,
+        "version": __version__,
+        "enabled": instance.is_enabled(),
+        "event_mode": instance.settings.event_mode,
+        "handler_url": instance.settings.public_url,
+        "installed": stored is not None and stored.works,
+        "authorization_problem": authorization_problem(stored),
+        "portal": instance.archive.fact("portal"),
+        "inbound_test": instance.archive.fact("inbound"),
+        "last_event_at": time_text(last) if last else None,
+        "started_at": time_text(instance.started_at),
+        "archive": instance.archive.counts(),
+        "files": {**instance.archive.file_counts(), "bytes": instance.archive.stored_bytes()},
+        "outbox": {"waiting": depth.waiting, "planned": depth.planned, "buried": depth.buried},
+    }
+
+
+def readiness(instance: Instance) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    try:
+        instance.storage.write(lambda tx: instance.archive.set_fact(tx, "ready", int(time.time())), timeout_s=5.0)
+    except StorageError as error:
+        problems["database"] = f"{error}; {error.next_step}".rstrip("; ")
+    if not instance.worker.is_alive:
+        problems["worker"] = "the worker is not alive; restart the instance"
+    if instance.fetcher is not None and not instance.fetcher.is_alive():
+        problems["fetcher"] = "the fetcher is not alive; restart the instance"
+    return problems
+
+
+def metrics_text(instance: Instance) -> str:
+    depth = instance.outbox.depth(time.time())
+    counts = instance.archive.counts()
+    stored = instance.tokens.current()
+    now = time.time()
+    waiting: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.waiting.items()}
+    buried: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.buried.items()}
+    events: dict[Labels, float] = {
+        (("event", event), ("outcome", outcome)): n for (event, outcome), n in list(instance.intake.counts.items())
+    }
+    gauges: dict[str, float | dict[Labels, float]] = {
+        "events": events,
+        "outbox_waiting": waiting or {(): 0.0},
+        "outbox_buried": buried or {(): 0.0},
+        "outbox_oldest_seconds": now - depth.oldest_waiting_at if depth.oldest_waiting_at else 0.0,
+        "dialogs": counts["dialogs"],
+        "dialogs_open": counts["open_dialogs"],
+        "dialogs_complete": counts["complete_dialogs"],
+        "messages": counts["messages"],
+        "files": {(("state", state),): n for state, n in instance.archive.file_counts().items()} or {(): 0.0},
+        "commits": instance.storage.commits,
+        "enabled": float(instance.is_enabled()),
+        "installed": float(stored is not None and stored.works),
+        "token_expires_seconds": float(stored.expires_at - now) if stored else 0.0,
+        "last_event_seconds": now - instance.door.last_event_at if instance.door.last_event_at else -1.0,
+        "long_polls": instance.long_poll.waiting,
+        "threads": threading.active_count(),
+    }
+    return instance.metrics.text(gauges)
+
+
+def authorization_problem(stored: Installation | None) -> str | None:
+    """Why no call can leave, with what to do about it; None when the tokens work."""
+    if stored is not None and stored.works:
+        return None
+    why = "not installed yet" if stored is None else stored.dead or "the application was uninstalled in the portal"
+    return f"{why}: {REAUTHORIZE} to authorize it"
