@@ -16,7 +16,7 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, free_port, until
 
-from . import load, machines, servers
+from . import load, machines, servers, sync_figures
 from .archive_maker import make_archive
 from .figure import Figure
 
@@ -228,6 +228,8 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "burst": burst,
     "idle_memory": idle_memory,
     "reading": reading,
+    "reconciling": sync_figures.reconciling,
+    "catch_up": sync_figures.catch_up,
     "first_instance": machines.first_instance,
     "next_instance": machines.next_instance,
     "many_memory": machines.many_memory,

@@ -27,7 +27,6 @@ CREATE TABLE session_ranges (
 );
 
 CREATE INDEX outbox_claimed ON outbox (kind, claimed_until) WHERE claimed_until > 0 AND buried_at IS NULL;
-CREATE INDEX outbox_trace ON outbox (trace_id) WHERE kind IN ('reconcile', 'discover', 'import');
 
 -- Whether a dialog is complete hangs on each of its sessions: read at all, and after its last message.
 DROP TRIGGER session_is_compared;

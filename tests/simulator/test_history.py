@@ -111,3 +111,31 @@ def test_the_operator_works_through_rest_too(portal, app, helpers, bot):
     assert operator("im.recent.list").result["items"][0]["message"]["text"] == "слушаю"
     assert operator("imopenlines.operator.finish", CHAT_ID=message.chat_id).result is True
     assert portal.chat(message.chat_id).session.closed
+
+
+def test_closing_a_session_takes_its_number_out_of_the_card(portal, b24, bot):
+    message = portal.client("Анна").writes("привет")
+    card = {"CHAT_ID": message.chat_id}
+    running = b24("imopenlines.dialog.get", **card).result["entity_data_1"].split("|")
+    assert running[5] == str(message.session_id)
+    portal.operator(27).finishes(message.chat_id)
+    assert b24("imopenlines.dialog.get", **card).result["entity_data_1"].split("|")[5] == "0"
+    portal.reopen(message.session_id)
+    assert b24("imopenlines.dialog.get", **card).result["entity_data_1"].split("|")[5] == str(message.session_id)
+
+
+def test_recent_chats_come_newest_first_in_pages_with_their_sessions(portal, app, helpers, bot):
+    operator = helpers.Bitrix(portal, app, 27)
+    chats = []
+    for number in range(5):
+        chats.append(portal.client(f"Клиент {number}", external_id=f"r{number}").writes("привет").chat_id)
+        portal.operator(27).writes(chats[-1], "слушаю")
+    page = operator("im.recent.list", LIMIT=2, OFFSET=2).result
+    assert [item["chat_id"] for item in page["items"]] == [chats[2], chats[1]]
+    assert page["hasMore"] is True
+    assert [item["lines"]["id"] for item in page["items"]] == [
+        portal.chat(chat_id).session.session_id for chat_id in (chats[2], chats[1])
+    ]
+    assert operator("im.recent.list", OFFSET=4).result["hasMore"] is False
+    assert operator("im.recent.list", LIMIT=9999).result["items"][0]["chat"]["entity_type"] == "LINES"
+    assert operator("im.recent.list", SKIP_OPENLINES="Y").result["items"] == []
