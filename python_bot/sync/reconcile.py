@@ -17,7 +17,7 @@ from ..attachments import FileQueue
 from ..bitrix.client import BATCH_LIMIT, BitrixClient, Command
 from ..bitrix.history import chat_facts, chat_of, read_history, running_session
 from ..db import Storage, Tx
-from ..errors import B24BotError, BadEvent, PortalError
+from ..errors import B24BotError, BadEvent, PortalError, PortalUnavailable
 from ..intake import found_job, names_job, reconcile_job
 from ..model import Job, SessionCheck, SessionHistory
 from ..outbox import Outbox
@@ -25,6 +25,7 @@ from . import schedule
 
 HISTORY: Final = "imopenlines.session.history.get"
 CARD: Final = "imopenlines.dialog.get"
+LONGEST_TURN_S: Final = 60.0  # then other work has its turn, and the watchdog sees that we are alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,12 @@ class ReconcileJobs:
 
     def __call__(self, jobs: list[Job]) -> list[Exception | None]:
         asks = [plan(job.payload, self._compared.sessions_of(job.payload["chat_id"])) for job in jobs]
-        answers, failure = self._ask(asks)
+        answers = [Answers(ask, int(time.time())) for ask in asks]
+        failure, unasked = self._ask(asks, answers)
         outcomes: list[Exception | None] = []
-        for job, answer in zip(jobs, answers, strict=True):
-            outcomes.append(self._apply(job, answer) if answer is not None else failure)
+        for index, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
+            refused = self._apply(job, answer)  # of a job that is not done, too: what was told need not be told again
+            outcomes.append(failure if index in unasked else refused)
         return outcomes
 
     def buried(self, job: Job, reason: str) -> None:
@@ -103,19 +106,19 @@ class ReconcileJobs:
 
     # --- asking
 
-    def _ask(self, asks: list[Ask]) -> tuple[list[Answers | None], Exception | None]:
-        """The answers to each; from the first request that failed as a whole on, None and why."""
-        answers: list[Answers] = []
-        for ask in asks:
-            answers.append(Answers(ask, int(time.time())))
+    def _ask(self, asks: list[Ask], answers: list[Answers]) -> tuple[Exception | None, set[int]]:
+        """Fill in the answers; why it stopped, if it did, and which of the asks have open questions then."""
+        ends_at = time.monotonic() + LONGEST_TURN_S
         failure: Exception | None = None
-        incomplete: set[int] = set()
+        unasked: set[int] = set()
         for questions in _portions(asks, self.limit):
+            if failure is None and time.monotonic() > ends_at:
+                failure = PortalUnavailable("put off: the portal answers slowly", retry_after_s=1.0)
             if failure is None:
                 failure = self._send(questions, answers)
             if failure is not None:
-                incomplete |= {index for index, _, _ in questions}
-        return [None if index in incomplete else answer for index, answer in enumerate(answers)], failure
+                unasked |= {index for index, _, _ in questions}
+        return failure, unasked
 
     def _send(self, questions: list[Question], answers: list[Answers]) -> Exception | None:
         started, asked_at = time.monotonic(), int(time.time())
