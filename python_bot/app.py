@@ -20,6 +20,7 @@ from .web.api import archive as archive_api
 from .web.api import completeness as completeness_api
 from .web.api import files as files_api
 from .web.api import search as search_api
+from .web.api import stats as stats_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
@@ -84,6 +85,7 @@ def flask_app(instance: Instance) -> Flask:
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),
         completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
+        stats_api.blueprint(instance.archive, access),
         admin_api.blueprint(access, lambda: monitor.status(instance), instance.switch, instance.reinit_db),
     ):
         app.register_blueprint(manners.put_on(api))

@@ -182,6 +182,9 @@ class Archive(Protocol):
     def line_of(self, chat_id: int) -> int | None:
         """The open line of a dialog; None when it is unknown."""
 
+    def stats(self, wanted: DialogFilter, offset_s: int) -> dict[str, Any]:
+        """Figures of [since, until), which must be given; `offset_s`: the caller's clock, east of UTC."""
+
     def users_page(self, after: int, limit: int) -> JsonPage: ...
 
     def session_ids(self, chat_id: int) -> list[int]:

@@ -118,9 +118,19 @@ def of_message(wanted: DialogFilter, order: MessageOrder) -> Conditions:
     return Conditions(tuple(terms), values)
 
 
+def of_properties(wanted: DialogFilter, without: tuple[str, ...] = ()) -> Conditions:
+    """Line, channel, people and state of a dialog, and nothing of its time."""
+    named = (term for name, term in _properties(wanted) if name not in without)
+    return Conditions(tuple(named), _values(wanted))
+
+
 def _same_properties(wanted: DialogFilter) -> list[str]:
+    return [term for _, term in _properties(wanted)]
+
+
+def _properties(wanted: DialogFilter) -> list[tuple[str, str]]:
     names = ("line_id", "connector_id", "operator_id", "client_id", "status")
-    return [f"d.{name} = :{name}" for name in names if getattr(wanted, name) is not None]
+    return [(name, f"d.{name} = :{name}") for name in names if getattr(wanted, name) is not None]
 
 
 def _values(wanted: DialogFilter) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""All SQL that writes dialogs, sessions, messages, users and the journal, in SQLite's dialect.
+"""All SQL that writes dialogs, sessions, stats, messages, users and the journal, in SQLite's dialect.
 
 Events come in any order, twice, or not at all; every method here is written so that the end state does not
 depend on the order in which the pieces of a conversation arrived.
@@ -28,7 +28,7 @@ from ..model import (
     StoredFile,
     User,
 )
-from . import documents, erasure, files, imports, messages, pages, people, session_events, sessions, tombstones
+from . import documents, erasure, files, imports, messages, pages, people, session_events, sessions, stats, tombstones
 from .contract import Source
 from .timeline import SAME_END_S
 
@@ -424,6 +424,9 @@ class SqliteArchive:
         with self._storage.read() as tx:
             row = tx.sql.execute("SELECT line_id FROM dialogs WHERE chat_id = ?", (chat_id,)).fetchone()
         return row[0] if row else None
+
+    def stats(self, wanted: DialogFilter, offset_s: int) -> dict[str, Any]:
+        return stats.stats(self._storage, wanted, offset_s)
 
     def users_page(self, after: int, limit: int) -> JsonPage:
         return pages.users(self._storage, after, limit)

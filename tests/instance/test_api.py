@@ -383,3 +383,24 @@ def test_a_fresh_archive_while_clients_write_loses_nothing() -> None:
                 (server.home / f"dialogs.db{suffix}").unlink(missing_ok=True)
             found |= {m for (m,) in server.sql("SELECT message_id FROM messages")}
         assert set(stored) <= found
+
+
+# --- figures --------------------------------------------------------------------------------------------------
+
+
+def test_figures_take_a_time_and_a_clock() -> None:
+    with SimulatedPortal() as portal:
+        server = Server(portal)
+        adopt(portal, server)
+        (server.home / "DISABLED").touch()
+        with server:
+            for number in ("V3", "V4", "V5", "V6"):
+                assert server.post_event(vector(number)).status == 200
+            found = get(server, "/api/stats?date=2026-07-29&tz_offset=3")
+            assert (found["since"], found["until"]) == ("2026-07-28T21:00:00Z", "2026-07-29T21:00:00Z")
+            assert found["totals"]["sessions"] == 1
+            assert found["by_connector"][0]["connector_id"] == "telegrambot"
+            assert get(server, "/api/stats?tz_offset=3&until=2026-01-01")["totals"]["messages"] == 0
+            assert server.get("/api/stats?since=2026-02-01&until=2026-01-01", **BEARER).status == 400
+            assert server.get("/api/stats?status=open", **BEARER).status == 400
+            assert server.get("/api/stats").status == 401

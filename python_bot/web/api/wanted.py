@@ -31,9 +31,12 @@ MAX_ID: Final = 2**63 - 1
 _OFFSET: Final = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d)|(\.\d+))?")
 
 
-def read_filter(query: Mapping[str, str], search: Search | None = None) -> DialogFilter:
-    """Raises ApiError 400 for what cannot be read and for what contradicts itself. `search`: takes `q`."""
-    since, until = read_window(query)
+def read_filter(query: Mapping[str, str], search: Search | None = None, *, by_the_clock: bool = False) -> DialogFilter:
+    """Raises ApiError 400 for what cannot be read and for what contradicts itself.
+
+    `search`: takes `q`. `by_the_clock`: the answer tells hours and days, so that `tz_offset` says something alone.
+    """
+    since, until = read_window(query, by_the_clock=by_the_clock)
     hits = search.message_ids(read_query(query), MOST_HITS) if search and query.get("q") else None
     return DialogFilter(
         since=since,
@@ -56,16 +59,23 @@ def read_query(query: Mapping[str, str]) -> Query:
         raise ApiError(400, "bad_query", f"q: {error}") from None
 
 
-def read_window(query: Mapping[str, str]) -> tuple[int | None, int | None]:
+def offset_s(query: Mapping[str, str]) -> int:
+    """The caller's clock: seconds east of UTC."""
+    return round(_zone(query.get("tz_offset", "")).utcoffset(None).total_seconds())
+
+
+def read_window(query: Mapping[str, str], *, by_the_clock: bool = False) -> tuple[int | None, int | None]:
     """[since, until): given as such, or as hours of one day somewhere on earth. Raises ApiError 400."""
     since, until = _moment(query, "since"), _moment(query, "until")
     if query.get("date"):
         if query.get("since") or query.get("until"):
             raise _bad("date", "names a day; it goes with start_time, end_time and tz_offset, not with since or until")
         return _hours_of_a_day(query)
-    for name in ("start_time", "end_time", "tz_offset"):
+    for name in ("start_time", "end_time"):
         if query.get(name):
             raise _bad(name, "needs a date beside it")
+    if query.get("tz_offset") and since is None and until is None and not by_the_clock:
+        raise _bad("tz_offset", "needs a date, since or until beside it")
     if since is not None and until is not None and since >= until:
         raise _bad("since", "must be before until")
     return since, until
@@ -97,9 +107,12 @@ def _moment(query: Mapping[str, str], name: str) -> int | None:
         moment = datetime.fromisoformat(
             text.strip().replace(" ", "+") if text.count(" ") == 1 and "T" in text else text
         )
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        zone = _zone(query.get("tz_offset", ""))
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
-        raise _bad(name, "must be a time like 2026-07-29T08:00:00Z or a day like 2026-07-29 (UTC)") from None
+        raise _bad(
+            name, "must be a time like 2026-07-29T08:00:00Z or a day like 2026-07-29 (UTC, or as tz_offset says)"
+        ) from None
     return int(seconds)
 
 
