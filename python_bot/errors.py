@@ -39,6 +39,10 @@ class BadEvent(B24BotError):
     pass
 
 
+class BadManifest(B24BotError):
+    """The file is no manifest of ours, or is damaged."""
+
+
 class StorageError(B24BotError):
     pass
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure
+from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -25,6 +25,7 @@ from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
 from .metrics import Metrics
 from .outbox import SqliteOutbox
+from .proof.manifest import ManifestJobs, ManifestWriter
 from .proof.report import Report
 from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
@@ -54,6 +55,7 @@ class Instance:
         self.storage = Storage(home / "dialogs.db")
         self.archive = SqliteArchive(self.storage)
         self.compared = SqliteComparison(self.storage)
+        self.manifests = SqliteManifests(self.storage)
         self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
         link = connect(
@@ -96,6 +98,7 @@ class Instance:
             handover=settings.handover,
             wish=Wish(settings.public_url, settings.bot_code, settings.bot_name, settings.lines, settings.event_mode),
             metrics=self.metrics,
+            manifests=ManifestJobs(ManifestWriter(home / "manifests", self.manifests), self.intake),
             retention=Retention(SqliteErasure(self.storage), self.intake, settings.retention_days),
             files=FileParts(
                 self.storage,
@@ -135,6 +138,7 @@ class Instance:
             self.intake.queue(ensure_job(""))
             self.sync.catch_up()
         self.parts.retention.start()
+        self.parts.manifests.start()
         self.intake.queue(survey_job())
         self.worker.start()
         if self.fetcher is not None:
@@ -187,7 +191,8 @@ class Instance:
 
     def reinit_db(self) -> str:
         """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
-        copy = self.storage.start_afresh(("outbox", "facts", "erased_chats", "erased_sessions"))
+        copy = self.storage.start_afresh(("outbox", "facts", "erased_chats", "erased_sessions", "manifests"))
+        self.manifests.begin_anew()
         log.warning("a fresh archive was started; the former one is kept as %s", copy)
         return copy
 

@@ -22,6 +22,7 @@ from .erasure.retention import RETENTION, Retention
 from .errors import B24BotError, CallRefused, NotAuthorized
 from .metrics import Metrics
 from .model import Handover, Job
+from .proof.manifest import MANIFEST, ManifestJobs
 from .sync import Sync
 from .worker import Handler
 
@@ -42,6 +43,7 @@ class Parts:
     wish: ensure.Wish
     metrics: Metrics
     retention: Retention
+    manifests: ManifestJobs
     files: FileParts
     sync: Sync
 
@@ -251,6 +253,8 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.IMPORT: parts.sync.imports,
             RETENTION: SingleJobs(parts.retention),
         },
+        # Of its own: the first manifest of a large archive takes minutes.
+        "proof": {MANIFEST: parts.manifests},
         "files": {FILE_FETCH: FetchJobs(parts.files), FILE_SURVEY: SurveyJobs(parts.files)},
         # A second thread, so that one slow file does not hold all others.
         **({"more files": {FILE_FETCH: FetchJobs(parts.files)}} if parts.files.queue.is_on else {}),

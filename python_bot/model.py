@@ -354,6 +354,34 @@ class CompletenessTotals:
     compared_at: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sealable:
+    """What a manifest says of a message. `changed`: its place in the feed of changes; `versions`: former texts;
+    `files`: id in Disk and SHA-256 of the content, "" without one."""
+
+    message_id: int
+    chat_id: int
+    author_id: int
+    sent_at: int
+    sent_at_exact: bool
+    text: str
+    text_plain: str
+    source: int
+    deleted: bool
+    changed: int
+    versions: tuple[str, ...]
+    files: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestDay:
+    """A manifest as the archive remembers it. `day`: days since 1970; `former`: of an archive that was put aside."""
+
+    day: int
+    digest: str
+    former: bool
+
+
 def time_text(seconds: float) -> str:
     """Unix seconds -> `2026-07-29T11:00:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -2,8 +2,9 @@
 
 from .comparison import SqliteComparison
 from .completeness import SqliteCompleteness
-from .contract import Archive, Comparison, Completeness, Erased, Erasure, Source
+from .contract import Archive, Comparison, Completeness, Erased, Erasure, Manifests, Source
 from .erasure import SqliteErasure
+from .manifests import SqliteManifests
 from .store import SqliteArchive
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "Completeness",
     "Erased",
     "Erasure",
+    "Manifests",
     "Source",
     "SqliteArchive",
     "SqliteComparison",
     "SqliteCompleteness",
     "SqliteErasure",
+    "SqliteManifests",
 ]

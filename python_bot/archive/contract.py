@@ -5,7 +5,7 @@ Writing methods take the open transaction of `Storage.write`; reading ones open 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Protocol
@@ -22,9 +22,11 @@ from ..model import (
     Found,
     JournalEntry,
     JsonPage,
+    ManifestDay,
     Message,
     MessageOrder,
     MessageVersion,
+    Sealable,
     SessionCheck,
     SessionHistory,
     StoredFile,
@@ -233,6 +235,42 @@ class Completeness(Protocol):
 
     def days(self, after: tuple[int, int], limit: int, since: int, until: int) -> list[DialogDay]:
         """Dialogs by day, behind a position (beginning of the day, chat_id), in this order."""
+
+
+class Manifests(Protocol):
+    """What the daily manifests are made of and compared with. Days are counted from 1970-01-01, UTC."""
+
+    def days(self) -> list[ManifestDay]:
+        """Those that were written, the oldest first."""
+
+    def changed(self, after: tuple[int, int], before: int, limit: int) -> list[Sealable]:
+        """Messages behind a position (`changed`, message_id) of the feed and before a time (microseconds)."""
+
+    def untold_erasures(self) -> list[tuple[int, int]]:
+        """Chats of which something was erased since a manifest told so: chat_id, up to which message."""
+
+    def of_chat(self, chat_id: int, after: int, limit: int) -> list[Sealable]:
+        """Messages of a chat with message_id > `after`."""
+
+    def keys_for(self, chat_ids: Collection[int], day: int) -> dict[int, bytes]:
+        """The keys of these dialogs; who has none gets one."""
+
+    def keep(self, day: int, digest: str, told: Iterable[tuple[int, int]]) -> None:
+        """The manifest of the day is on disk; it told of these erasures."""
+
+    def begin_anew(self) -> None:
+        """The archive was put aside for an empty one: the manifests so far are about the former."""
+
+    def keys(self, chat_ids: Collection[int]) -> dict[int, tuple[bytes, int]]:
+        """The key of a dialog, and the first day that it was used."""
+
+    def here(self, message_ids: Collection[int]) -> dict[int, Sealable]: ...
+
+    def erased(self, chat_ids: Collection[int]) -> dict[int, int]:
+        """Up to which message these chats were erased."""
+
+    def replaced(self, message_ids: Collection[int]) -> set[int]:
+        """Those taken over from the former bot whose place the portal's own took."""
 
 
 class Erasure(Protocol):

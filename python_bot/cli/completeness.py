@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
-from ..archive import SqliteArchive, SqliteComparison, SqliteCompleteness
+from ..archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteManifests
 from ..proof.report import Report
+from ..proof.verify import verify
 from ..provisioning.owner import acting_as_owner
 from .instances import home, open_storage
 from .output import echo_facts, echo_json, json_option
@@ -20,9 +22,10 @@ SHOWN: Final = 50
 @click.command()
 @click.option("--since", metavar="TIME", help="From this day or time on (UTC).")
 @click.option("--until", metavar="TIME", help="Before this day or time (UTC).")
+@click.option("--verify", "verifies", is_flag=True, help="Compare the archive with the daily manifests instead.")
 @json_option
 @click.pass_obj
-def completeness(instance: str, since: str | None, until: str | None, as_json: bool) -> None:
+def completeness(instance: str, since: str | None, until: str | None, verifies: bool, as_json: bool) -> None:
     """Show what was captured of what the portal's history knows, by dialog and day. Exit code 1: something is missing.
 
     Missing is a message of which only an edit or a deletion was seen, a session whose history was never read, and a
@@ -32,7 +35,11 @@ def completeness(instance: str, since: str | None, until: str | None, as_json: b
     Examples:
       botctl shop-1 completeness
       botctl shop-1 completeness --since 2026-07-01 --until 2026-08-01 --json
+      botctl shop-1 completeness --verify
     """
+    if verifies:
+        _verify(instance, as_json)
+        return
     first, end = _seconds("--since", since) or 0, _seconds("--until", until)
     with acting_as_owner(home(instance)):
         storage = open_storage(instance)
@@ -47,6 +54,26 @@ def completeness(instance: str, since: str | None, until: str | None, as_json: b
     else:
         _tell(totals, days)
     if totals["gaps"]:
+        raise click.exceptions.Exit(1)
+
+
+def _verify(instance: str, as_json: bool) -> None:
+    place = home(instance)
+    with acting_as_owner(place):
+        storage = open_storage(instance)
+        try:
+            found = verify(place / "manifests", SqliteManifests(storage))
+        finally:
+            storage.close()
+    if as_json:
+        echo_json(asdict(found))
+    else:
+        facts = {name: value for name, value in asdict(found).items() if name != "problems"}
+        echo_facts({**facts, "head": found.head or None})
+        for problem in found.problems:
+            about = f"message {problem.message_id}: " if problem.message_id is not None else ""
+            click.echo(f"{problem.manifest}: {about}{problem.what}")
+    if found.problem_count:
         raise click.exceptions.Exit(1)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from python_bot.simulator import SimulatedPortal
-from tests.cli.tools import StagedServer, botctl
+from tests.cli.tools import StagedServer, botctl, ok
 from tests.instance.tools import BEARER, adopt, attach_by_hand, client_message, error_code, status
 from tests.support import until
 
@@ -65,3 +67,26 @@ def test_pages_need_a_token_and_totals_come_first(server: StagedServer) -> None:
     assert error_code(server.get("/api/completeness?since=x", **BEARER)) == (400, "bad_parameter")
     assert error_code(server.get("/api/completeness?line_id=3", **BEARER)) == (400, "unknown_parameter")
     assert server.get("/api/completeness").status == 401
+
+
+def test_verify_shows_what_was_changed_behind_the_instance(server: StagedServer) -> None:
+    root = server.layout.root
+    server.post_event(client_message(900, 77, 9))
+    until(lambda: server.messages(77))
+    server.stop()
+    with closing(sqlite3.connect(server.home / "dialogs.db")) as db, db:
+        db.execute("DELETE FROM manifests")
+        db.execute("UPDATE messages SET changed = changed - 86400000000")
+    for path in (server.home / "manifests").glob("*"):
+        path.unlink()
+    server.start()
+    until(lambda: server.sql("SELECT 1 FROM manifests"), what="yesterday's manifest")
+    assert json.loads(ok(root, "shop-1", "completeness", "--verify", "--json"))["same"] == 1
+    with closing(sqlite3.connect(server.home / "dialogs.db")) as db, db:
+        db.execute("UPDATE messages SET text = 'иначе' WHERE message_id = 900")
+    done = botctl(root, "shop-1", "completeness", "--verify")
+    assert done.returncode == 1 and "message 900: text, author or time is another" in done.stdout
+    (path,) = (server.home / "manifests").glob("*.jsonl")
+    path.unlink()
+    done = botctl(root, "shop-1", "completeness", "--verify")
+    assert done.returncode == 1 and f"{path.name}: the file is missing" in done.stdout
