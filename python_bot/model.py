@@ -289,7 +289,11 @@ class OutboxDepth:
     waiting: dict[str, int] = field(default_factory=dict)
     planned: dict[str, int] = field(default_factory=dict)
     buried: dict[str, int] = field(default_factory=dict)
-    oldest_waiting_at: float | None = None
+    oldest: dict[str, float] = field(default_factory=dict)  # since when the longest of the waiting ones waits
+
+    @property
+    def oldest_waiting_at(self) -> float | None:
+        return min(self.oldest.values(), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from . import __version__
@@ -54,21 +57,28 @@ def metrics_text(instance: Instance) -> str:
     counts = instance.archive.counts()
     stored = instance.tokens.current()
     now = time.time()
-    waiting: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.waiting.items()}
-    buried: dict[Labels, float] = {(("kind", kind),): n for kind, n in depth.buried.items()}
     events: dict[Labels, float] = {
         (("event", event), ("outcome", outcome)): n for (event, outcome), n in list(instance.intake.counts.items())
     }
     gauges: dict[str, float | dict[Labels, float]] = {
         "events": events,
-        "outbox_waiting": waiting or {(): 0.0},
-        "outbox_buried": buried or {(): 0.0},
-        "outbox_oldest_seconds": now - depth.oldest_waiting_at if depth.oldest_waiting_at else 0.0,
+        "outbox_waiting": _by("kind", depth.waiting),
+        "outbox_planned": _by("kind", depth.planned),
+        "outbox_buried": _by("kind", depth.buried),
+        "outbox_oldest_seconds": _by("kind", {kind: now - since for kind, since in depth.oldest.items()}),
+        "sessions_unsettled": instance.compared.backlog(),
+        "search_backlog": _search_backlog(instance),
+        "database_bytes": _size(instance.settings.home, "dialogs.db"),
+        "search_index_bytes": _size(instance.settings.home, "search.db"),
+        "disk_free_bytes": shutil.disk_usage(instance.settings.home).free,
+        "build_info": {(("version", __version__),): 1.0},
+        "start_timestamp_seconds": instance.started_at,
+        "last_event_timestamp_seconds": instance.archive.last_event_at() or 0,
         "dialogs": counts["dialogs"],
         "dialogs_open": counts["open_dialogs"],
         "dialogs_complete": counts["complete_dialogs"],
         "messages": counts["messages"],
-        "files": {(("state", state),): n for state, n in instance.archive.file_counts().items()} or {(): 0.0},
+        "files": _by("state", instance.archive.file_counts()),
         "commits": instance.storage.commits,
         "enabled": float(instance.is_enabled()),
         "installed": float(stored is not None and stored.works),
@@ -78,6 +88,22 @@ def metrics_text(instance: Instance) -> str:
         "threads": threading.active_count(),
     }
     return instance.metrics.text(gauges)
+
+
+def _by(label: str, values: Mapping[str, float]) -> dict[Labels, float]:
+    return {((label, name),): value for name, value in values.items()} or {(): 0.0}
+
+
+def _search_backlog(instance: Instance) -> float:
+    try:
+        return instance.search.backlog()
+    except StorageError:
+        return -1.0
+
+
+def _size(home: Path, name: str) -> int:
+    """A database with what is written but not yet folded into it."""
+    return sum(path.stat().st_size for path in (home / name, home / f"{name}-wal") if path.exists())
 
 
 def authorization_problem(stored: Installation | None) -> str | None:

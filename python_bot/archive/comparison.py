@@ -14,6 +14,7 @@ _SESSIONS: Final = (
     "SELECT session_id, closed_at IS NOT NULL, reconciled_at IS NOT NULL AND reconciled_to >= last_message_id,"
     " last_message_id FROM sessions WHERE chat_id = ? ORDER BY opened_at, id"
 )
+_BACKLOG: Final = f"SELECT COUNT(*) FROM sessions INDEXED BY sessions_unsettled WHERE {UNSETTLED}"
 _DUE_CHATS: Final = (
     "SELECT chat_id FROM (SELECT chat_id FROM sessions INDEXED BY sessions_unsettled"
     f"  WHERE {UNSETTLED} AND chat_id > ?1"
@@ -49,6 +50,11 @@ class SqliteComparison:
                 "SELECT last_message_id, last_message_at FROM dialogs WHERE chat_id = ?", (chat_id,)
             ).fetchone()
         return row
+
+    def backlog(self) -> int:
+        """How many sessions were not compared with history yet, or not since their last message."""
+        with self._storage.read() as tx:
+            return int(tx.sql.execute(_BACKLOG).fetchone()[0])
 
     def reconciled_at(self, chat_id: int) -> int | None:
         with self._storage.read() as tx:

@@ -187,6 +187,9 @@ class Archive(Protocol):
     def stats(self, wanted: DialogFilter, offset_s: int) -> dict[str, Any]:
         """Figures of [since, until), which must be given; `offset_s`: the caller's clock, east of UTC."""
 
+    def last_event_at(self) -> int | None:
+        """When the last genuine event came."""
+
     def users_page(self, after: int, limit: int) -> JsonPage: ...
 
     def session_ids(self, chat_id: int) -> list[int]:
@@ -307,6 +310,9 @@ class Comparison(Protocol):
 
     def last_message(self, chat_id: int) -> tuple[int, int | None] | None:
         """Number and time of the last message of a chat; None when the chat is unknown."""
+
+    def backlog(self) -> int:
+        """How many sessions were not compared with history yet, or not since their last message."""
 
     def reconciled_at(self, chat_id: int) -> int | None: ...
 

@@ -428,6 +428,11 @@ class SqliteArchive:
     def stats(self, wanted: DialogFilter, offset_s: int) -> dict[str, Any]:
         return stats.stats(self._storage, wanted, offset_s)
 
+    def last_event_at(self) -> int | None:
+        with self._storage.read() as tx:
+            row = tx.sql.execute("SELECT received_at FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+        return row[0] if row else None
+
     def users_page(self, after: int, limit: int) -> JsonPage:
         return pages.users(self._storage, after, limit)
 

@@ -144,7 +144,7 @@ class SqliteOutbox:
         counts: dict[str, dict[str, int]] = {"waiting": {}, "planned": {}, "buried": {}}
         for kind, state, count, _ in rows:
             counts[state][kind] = count
-        oldest = min((since for _, state, _, since in rows if state == "waiting"), default=None)
+        oldest = {kind: since for kind, state, _, since in rows if state == "waiting"}
         return OutboxDepth(counts["waiting"], counts["planned"], counts["buried"], oldest)
 
     def traced(self, trace_id: str) -> tuple[int, int]:
