@@ -21,6 +21,7 @@ from .web.api import completeness as completeness_api
 from .web.api import files as files_api
 from .web.api import search as search_api
 from .web.api import stats as stats_api
+from .web.api import subscriptions as subscriptions_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
@@ -86,6 +87,9 @@ def flask_app(instance: Instance) -> Flask:
         completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
         stats_api.blueprint(instance.archive, access),
+        subscriptions_api.blueprint(
+            instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew
+        ),
         admin_api.blueprint(access, lambda: monitor.status(instance), instance.switch, instance.reinit_db),
     ):
         app.register_blueprint(manners.put_on(api))

@@ -9,6 +9,7 @@ B24BotError
 │   │   └── NoRoomForFiles   attachments have no room left; they wait, the archive goes on
 │   ├── StorageDamaged       the file is not a database, or is damaged
 │   └── SchemaTooNew         a newer release wrote this database
+├── DeliveryFailed           an integrator's machine did not take what it wants to be told
 └── PortalError              a call to Bitrix24 failed
     ├── PortalUnavailable    network, maintenance page, rate limit: the portal as a whole; trying again helps
     ├── NotAuthorized        the token pair is dead; a person has to authorize the application again
@@ -65,6 +66,28 @@ class StorageDamaged(StorageError):
 
 class SchemaTooNew(StorageError):
     pass
+
+
+class DeliveryFailed(B24BotError):
+    """`status`: what the receiver answered, None when no answer came. `final`: it wants nothing any more.
+
+    `unreachable`: the machine as a whole is not well, whatever it would be told. `retry_after_s`: when it asked for it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        final: bool = False,
+        unreachable: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.final = final
+        self.unreachable = unreachable
+        self.retry_after_s = retry_after_s
 
 
 class PortalError(B24BotError):

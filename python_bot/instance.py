@@ -29,6 +29,8 @@ from .proof.manifest import ManifestJobs, ManifestWriter
 from .proof.report import Report
 from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
+from .subscriptions import Courier, Guard, SqliteSubscriptions
+from .subscriptions.sender import Sender
 from .sync import Sync
 from .sync.refresh import Refresh
 from .web.api.long_poll import LongPoll
@@ -118,6 +120,17 @@ class Instance:
         index = Index(home / "search.db")
         self.search = IndexedSearch(self.archive, index)
         self.indexer = Indexer(self.archive, index, self.worker.may_work)
+        self.subscriptions = SqliteSubscriptions(self.storage)
+        self.guard = Guard(settings.webhook_hosts)
+        self.courier = Courier(
+            self.storage,
+            self.archive,
+            self.subscriptions,
+            Sender(self.guard),
+            self.metrics,
+            settings.instance,
+            lambda: self.worker.may_work() and self.is_enabled(),
+        )
         self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
@@ -130,6 +143,7 @@ class Instance:
         """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
         self.storage.open()
         self.indexer.start()
+        self.courier.start()
         self.authorizer.forget_failure()
         if self.tokens.candidates():
             self.intake.queue(confirm_job(""))
@@ -152,6 +166,7 @@ class Instance:
         if self.fetcher is not None:
             self.fetcher.stop()
         self.downloader.stop()
+        self.courier.stop()
         self.worker.stop()
         self.indexer.stop()
         self.storage.close()
@@ -191,7 +206,8 @@ class Instance:
 
     def reinit_db(self) -> str:
         """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
-        copy = self.storage.start_afresh(("outbox", "facts", "erased_chats", "erased_sessions", "manifests"))
+        kept = ("outbox", "facts", "erased_chats", "erased_sessions", "manifests", "subscriptions")
+        copy = self.storage.start_afresh(kept)
         self.manifests.begin_anew()
         log.warning("a fresh archive was started; the former one is kept as %s", copy)
         return copy

@@ -223,6 +223,15 @@ class JsonPage:
     last_key: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A dialog and perhaps one of its messages, both JSON text as the lists show them. `line_id`: the dialog's."""
+
+    line_id: int | None
+    dialog: str
+    message: str | None
+
+
 DialogOrder = Literal["newest", "oldest", "active", "quiet", "changed"]
 MessageOrder = Literal["changed", "sent_at", "-sent_at"]
 

@@ -47,6 +47,8 @@ def readiness(instance: Instance) -> dict[str, str]:
         problems["database"] = f"{error}; {error.next_step}".rstrip("; ")
     if not instance.worker.is_alive:
         problems["worker"] = "the worker is not alive; restart the instance"
+    if not instance.courier.is_alive():
+        problems["webhooks"] = "no webhook is sent any more; restart the instance"
     if instance.fetcher is not None and not instance.fetcher.is_alive():
         problems["fetcher"] = "the fetcher is not alive; restart the instance"
     return problems
@@ -60,12 +62,21 @@ def metrics_text(instance: Instance) -> str:
     events: dict[Labels, float] = {
         (("event", event), ("outcome", outcome)): n for (event, outcome), n in list(instance.intake.counts.items())
     }
+    webhooks = {str(number): backlog for number, backlog in instance.subscriptions.backlog().items()}
+    oldest = {number: now - row.oldest_at if row.oldest_at is not None else 0.0 for number, row in webhooks.items()}
     gauges: dict[str, float | dict[Labels, float]] = {
         "events": events,
         "outbox_waiting": _by("kind", depth.waiting),
         "outbox_planned": _by("kind", depth.planned),
         "outbox_buried": _by("kind", depth.buried),
         "outbox_oldest_seconds": _by("kind", {kind: now - since for kind, since in depth.oldest.items()}),
+        "webhook_active": _by(
+            "subscription", {str(each.id): float(each.active) for each in instance.subscriptions.all()}
+        ),
+        "webhook_waiting": _by("subscription", {number: row.waiting for number, row in webhooks.items()}),
+        "webhook_failing": _by("subscription", {number: row.failing for number, row in webhooks.items()}),
+        "webhook_oldest_seconds": _by("subscription", oldest),
+        "webhook_happenings": instance.subscriptions.happenings(),
         "sessions_unsettled": instance.compared.backlog(),
         "search_backlog": _search_backlog(instance),
         "database_bytes": _size(instance.settings.home, "dialogs.db"),

@@ -44,6 +44,7 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_FILES_MAX_GB": "how much all downloaded attachments may take, in GiB; 0: no limit",
     "B24BOT_DISK_RESERVE_MB": "free room on the disk, in MiB, below which attachments wait and only events are stored",
     "B24BOT_FILE_HOSTS": "further hosts on which the portal keeps its files, such as a cloud storage",
+    "B24BOT_WEBHOOK_HOSTS": "hosts in the server's own network that outgoing webhooks may call, such as 10.0.0.7:9000",
     "B24BOT_RATE_LIMIT": "requests a minute that each API token may send",
     "B24BOT_CORS_ORIGINS": "origins such as https://crm.example.ru whose pages may call the API from a browser",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
@@ -74,6 +75,7 @@ class Settings:
     files_max_gb: int = 0
     disk_reserve_mb: int = DEFAULT_DISK_RESERVE_MB
     file_hosts: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
     rate_limit: int = DEFAULT_RATE_LIMIT
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
@@ -102,6 +104,7 @@ class Settings:
             files_max_gb=reader.size("B24BOT_FILES_MAX_GB", 0),
             disk_reserve_mb=reader.size("B24BOT_DISK_RESERVE_MB", DEFAULT_DISK_RESERVE_MB),
             file_hosts=reader.hosts("B24BOT_FILE_HOSTS"),
+            webhook_hosts=reader.bare_hosts("B24BOT_WEBHOOK_HOSTS"),
             rate_limit=reader.size("B24BOT_RATE_LIMIT", DEFAULT_RATE_LIMIT),
             cors_origins=reader.origins("B24BOT_CORS_ORIGINS"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
@@ -225,6 +228,12 @@ class _Reader:
     def hosts(self, name: str) -> tuple[str, ...]:
         """'cdn.acme.ru, http://10.0.0.7:9000' -> their origins."""
         found = (self._origin(name, value.rstrip("/")) for value in self.text(name).replace(",", " ").split())
+        return tuple(filter(None, found))
+
+    def bare_hosts(self, name: str) -> tuple[str, ...]:
+        """'crm.local, 10.0.0.7:9000' -> the same as a tuple; a scheme before a host says nothing here."""
+        values = (value.rpartition("://")[2].rstrip("/") for value in self.text(name).replace(",", " ").split())
+        found = (self._origin(name, value).partition("://")[2] for value in values)
         return tuple(filter(None, found))
 
     def origins(self, name: str) -> tuple[str, ...]:

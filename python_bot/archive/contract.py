@@ -19,6 +19,7 @@ from ..model import (
     DialogDay,
     DialogFilter,
     DialogOrder,
+    Excerpt,
     Found,
     JournalEntry,
     JsonPage,
@@ -146,6 +147,9 @@ class Archive(Protocol):
 
     def versions(self, chat_id: int, message_id: int) -> list[MessageVersion] | None:
         """Former texts of a message, oldest first; None when the dialog has no such message."""
+
+    def excerpt(self, chat_id: int, message_id: int | None) -> Excerpt | None:
+        """A dialog and, when its number is given, one message of it, as the lists show them; None when one is gone."""
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         """Messages of a dialog with message_id > `after`, oldest first."""

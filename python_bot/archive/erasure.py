@@ -53,6 +53,9 @@ PLACES: Final = (
     Place("manifest_keys", ("key",), "chat"),
     Place("participants", (), "chat", outlives=True),
     Place("dialogs", ("dialog_id", "title", "entity_id", "connector_id", "crm_links", "status"), "chat", outlives=True),
+    Place("happenings", ("event",), "chat", outlives=True),
+    Place("deliveries", ("event", "state", "last_error"), "chat", outlives=True),
+    Place("delivery_lanes", (), "chat", outlives=True),
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),
 )
 HARMLESS: Final = {
@@ -66,6 +69,7 @@ HARMLESS: Final = {
     "erased_sessions": "the same for sessions",
     "manifests": "hashes of files of hashes",
     "session_ranges": "which session numbers were looked at",
+    "subscriptions": "addresses of integrators' machines, and the secrets that they check our calls with",
     "imports": "fingerprints of archives that were taken over",
     "imported_messages": "numbers of messages that were taken over: they do not come again",
     "sqlite_sequence": "how many sessions and jobs there were",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..db import Storage, Tx
-from ..model import DialogFilter, DialogOrder, JsonPage, MessageOrder, MessageVersion
+from ..model import DialogFilter, DialogOrder, Excerpt, JsonPage, MessageOrder, MessageVersion
 from . import filters, session_pages
 from .filters import Conditions, Order
 
@@ -23,7 +23,7 @@ def _bool(condition: str) -> str:
 
 # Every session was compared with the portal's history, after its last message; what was imported and not found there
 # was compared with nothing.
-_COMPLETE: Final = """d.reconciled_at IS NOT NULL
+IS_COMPLETE: Final = """d.reconciled_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM messages i WHERE i.chat_id = d.chat_id AND i.message_id < 0)
     AND NOT EXISTS (SELECT 1 FROM sessions r
         WHERE r.chat_id = d.chat_id AND (r.reconciled_at IS NULL OR r.reconciled_to < r.last_message_id))"""
@@ -43,7 +43,7 @@ _DIALOG: Final = f"""json_object(
                 ELSE json_object('id', d.operator_id, 'name', COALESCE(o.name, '')) END,
     'opened_at', {_time("d.opened_at")}, 'handed_over_at', {_time("d.handed_over_at")},
     'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
-    'crm', {_CRM}, 'complete', {_bool(_COMPLETE)})"""
+    'crm', {_CRM}, 'complete', {_bool(IS_COMPLETE)})"""
 
 _DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
@@ -165,6 +165,19 @@ def versions(storage: Storage, chat_id: int, message_id: int) -> list[MessageVer
         if tx.sql.execute(_IS_THERE, (message_id, chat_id)).fetchone() is None:
             return None
         return [MessageVersion(*row) for row in tx.sql.execute(_VERSIONS, (message_id,))]
+
+
+def excerpt(storage: Storage, chat_id: int, message_id: int | None) -> Excerpt | None:
+    with storage.read() as tx:
+        row = tx.sql.execute(
+            f"SELECT d.line_id, {_DIALOG} FROM {_DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
+        ).fetchone()
+        message = tx.sql.execute(
+            f"SELECT {MESSAGE} FROM {MESSAGE_FROM} WHERE m.message_id = ? AND m.chat_id = ?", (message_id, chat_id)
+        ).fetchone()
+    if row is None or (message is None and message_id is not None):
+        return None
+    return Excerpt(row[0], row[1], message[0] if message else None)
 
 
 def messages(storage: Storage, chat_id: int, after: int, limit: int) -> JsonPage:

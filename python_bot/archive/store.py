@@ -18,6 +18,7 @@ from ..model import (
     ChatFacts,
     DialogFilter,
     DialogOrder,
+    Excerpt,
     Found,
     JournalEntry,
     JsonPage,
@@ -401,6 +402,9 @@ class SqliteArchive:
 
     def versions(self, chat_id: int, message_id: int) -> list[MessageVersion] | None:
         return pages.versions(self._storage, chat_id, message_id)
+
+    def excerpt(self, chat_id: int, message_id: int | None) -> Excerpt | None:
+        return pages.excerpt(self._storage, chat_id, message_id)
 
     def messages_page(self, chat_id: int, after: int, limit: int) -> JsonPage:
         return pages.messages(self._storage, chat_id, after, limit)

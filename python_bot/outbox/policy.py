@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..errors import CallRefused, FileUnavailable, NoRoomForFiles, PortalError, PortalUnavailable, StorageError
+from ..errors import (
+    CallRefused,
+    DeliveryFailed,
+    FileUnavailable,
+    NoRoomForFiles,
+    PortalError,
+    PortalUnavailable,
+    StorageError,
+)
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
@@ -15,8 +23,9 @@ MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTE
 
 MAX_FILE_TRIES: Final = 15  # of one attachment, over some four hours
 
-# A client waits at the other end of a hand-over, so its pauses stay short. A file that cannot be had costs traffic.
-LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0, "file.fetch": 3600.0}
+# A client waits at the other end of a hand-over, so its pauses stay short. A file that cannot be had costs traffic, and
+# what a receiver refused once it will probably refuse again.
+LONGEST_PAUSE_BY_KIND: Final = {"handover": 20.0, "file.fetch": 3600.0, "webhook": 3600.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,13 @@ def after_failure(
         return Later(LONGEST_PAUSE_S * (0.75 + 0.5 * jitter))  # for as long as it takes
     if isinstance(error, FileUnavailable) and (error.final or attempts >= MAX_FILE_TRIES):
         return GiveUp(str(error) if error.final else f"{error} ({attempts} tries)")
-    if not isinstance(error, PortalError | StorageError):
+    if isinstance(error, DeliveryFailed) and error.final:
+        return GiveUp(str(error))
+    if not isinstance(error, PortalError | StorageError | DeliveryFailed):
         return GiveUp(f"{type(error).__name__}: {error}")
     if age_s >= patience_s:
         return GiveUp(f"{error} (for {age_s / 3600:.0f} h)")
-    asked = error.retry_after_s if isinstance(error, PortalUnavailable) else None
+    asked = error.retry_after_s if isinstance(error, PortalUnavailable | DeliveryFailed) else None
     if asked is not None:
         return Later(min(asked, LONGEST_ASKED_S) + jitter)
     longest = LONGEST_PAUSE_BY_KIND.get(kind, LONGEST_PAUSE_S)
