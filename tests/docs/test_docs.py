@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from python_bot.cli.main import INSTANCE_VERBS, SERVER_VERBS
 from python_bot.settings import VARIABLES
 from python_bot.simulator import SimulatedPortal
-from tests.support import ROOT, Server, until
+from tests.support import ROOT, TOKEN, Server, until
 
 READMES = ("README.md", "README.ru.md")
 API = (ROOT / "docs/api.md").read_text(encoding="utf-8")
@@ -175,6 +176,17 @@ def test_every_field_of_a_user_is_documented(server: Server) -> None:
     assert keys(server.api("/api/users")["users"]) == fields_of("GET /api/users")
 
 
+def test_every_field_of_a_subscription_and_a_delivery_is_documented(server: Server) -> None:
+    body = json.dumps({"url": "https://receiver.invalid/", "events": ["dialog.opened"]}).encode()
+    made = server.request("POST", "/api/subscriptions", body, Authorization=f"Bearer {TOKEN}").json
+    assert set(made) - {"secret"} == fields_of("Outgoing webhooks", "Field of a subscription")
+    path = f"/api/subscriptions/{made['id']}"
+    server.request("POST", f"{path}/test", b"", Authorization=f"Bearer {TOKEN}")
+    rows = server.api(f"{path}/deliveries")["deliveries"]
+    assert keys(rows) == fields_of("Outgoing webhooks", "Field of a delivery")
+    server.request("DELETE", path, Authorization=f"Bearer {TOKEN}")
+
+
 def test_every_field_of_the_status_is_documented(server: Server) -> None:
     assert set(server.api("/api/admin/status")) == fields_of("Administration", "Field of the status")
 
@@ -191,6 +203,7 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
         instance.close()
     names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
+    names |= {"<int:subscription_id>": "SUBSCRIPTION_ID", "<int:delivery_id>": "DELIVERY_ID"}
     for converter, name in names.items():
         routes = {route.replace(converter, name) for route in routes}
     routes = {route for route in routes if not route.startswith("/python_bot/<")}

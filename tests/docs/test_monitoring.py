@@ -25,6 +25,8 @@ RARE = {
     "files_stored_total",
     "file_bytes_total",
     "file_failures_total",
+    "webhook_deliveries_total",
+    "webhook_seconds",
 }
 
 
