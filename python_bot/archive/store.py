@@ -42,27 +42,36 @@ _NEW_DIALOG: Final = (
 )
 # Empty strings and NULLs mean "this event did not say" and leave what is stored. The operator is the one that the
 # latest message knew; the time of the last message is the time of the one with the highest number.
+# An UPDATE touches every index of the columns that it names, changed or not: so what seldom changes is written only
+# when it does, apart from what every message changes.
 _FACTS: Final = (
-    "UPDATE dialogs SET title = COALESCE(NULLIF(:title, ''), title),"
-    " entity_id = COALESCE(NULLIF(:entity_id, ''), entity_id),"
-    " connector_id = COALESCE(NULLIF(:connector_id, ''), connector_id),"
-    " line_id = COALESCE(:line_id, line_id), client_id = COALESCE(:client_id, client_id),"
-    " crm_links = COALESCE(NULLIF(:crm_links, ''), crm_links),"
-    " operator_id = CASE WHEN :message_id >= last_message_id THEN COALESCE(:operator_id, operator_id)"
-    "                    ELSE operator_id END,"
-    " last_message_at = CASE WHEN :message_id >= last_message_id AND :message_id > 0 THEN :sent_at"
+    "UPDATE dialogs SET (title, entity_id, connector_id, line_id, client_id, crm_links, operator_id) ="
+    " (SELECT COALESCE(NULLIF(:title, ''), title), COALESCE(NULLIF(:entity_id, ''), entity_id),"
+    "  COALESCE(NULLIF(:connector_id, ''), connector_id), COALESCE(:line_id, line_id),"
+    "  COALESCE(:client_id, client_id), COALESCE(NULLIF(:crm_links, ''), crm_links),"
+    "  CASE WHEN :message_id >= last_message_id THEN COALESCE(:operator_id, operator_id) ELSE operator_id END)"
+    " WHERE chat_id = :chat_id AND ((:title <> '' AND title <> :title)"
+    "  OR (:entity_id <> '' AND entity_id <> :entity_id)"
+    "  OR (:connector_id <> '' AND connector_id <> :connector_id) OR (:crm_links <> '' AND crm_links <> :crm_links)"
+    "  OR (:line_id IS NOT NULL AND line_id IS NOT :line_id)"
+    "  OR (:client_id IS NOT NULL AND client_id IS NOT :client_id)"
+    "  OR (:operator_id IS NOT NULL AND operator_id IS NOT :operator_id AND :message_id >= last_message_id))"
+)
+_LAST_WORD: Final = (
+    "UPDATE dialogs SET last_message_at = CASE WHEN :message_id >= last_message_id AND :message_id > 0 THEN :sent_at"
     "                        ELSE last_message_at END,"
     " message_count = message_count + :added, last_message_id = MAX(last_message_id, :message_id)"
-    " WHERE chat_id = :chat_id"
+    " WHERE chat_id = :chat_id AND (:added > 0 OR (:message_id > 0 AND :message_id >= last_message_id))"
 )
 # What a dialog shows of its sessions is always that of the one that began last. What was imported began before.
 _HEAD: Final = (
-    "UPDATE dialogs SET (session_ref, status, handed_over_at) ="
-    " (SELECT id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END, handed_over_at FROM sessions"
-    "  WHERE chat_id = ?1 ORDER BY opened_at DESC, id DESC LIMIT 1),"
-    " opened_at = MIN((SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1), COALESCE((SELECT sent_at FROM messages"
-    "  WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) WHERE chat_id = ?1"
-    " AND EXISTS (SELECT 1 FROM sessions WHERE chat_id = ?1)"
+    "WITH head AS (SELECT id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END AS state, handed_over_at,"
+    "  MIN((SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1), COALESCE((SELECT sent_at FROM messages"
+    "   WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) AS began FROM sessions"
+    "  WHERE chat_id = ?1 ORDER BY opened_at DESC, id DESC LIMIT 1)"
+    " UPDATE dialogs SET (session_ref, status, handed_over_at, opened_at) ="
+    " (SELECT id, state, handed_over_at, began FROM head) WHERE chat_id = ?1 AND EXISTS (SELECT 1 FROM head WHERE"
+    "  (id, state, handed_over_at, began) IS NOT (session_ref, status, dialogs.handed_over_at, opened_at))"
 )
 
 
@@ -157,22 +166,22 @@ class SqliteArchive:
     def _facts(
         self, tx: Tx, chat: ChatFacts, *, added: int = 0, message_id: int = 0, sent_at: int | None = None
     ) -> None:
-        tx.sql.execute(
-            _FACTS,
-            {
-                "chat_id": chat.chat_id,
-                "title": chat.title,
-                "entity_id": chat.entity_id,
-                "connector_id": chat.connector_id,
-                "line_id": chat.line_id,
-                "client_id": chat.client_id,
-                "crm_links": chat.crm_links,
-                "operator_id": chat.operator_id,
-                "added": added,
-                "message_id": message_id,
-                "sent_at": sent_at,
-            },
-        )
+        values = {
+            "chat_id": chat.chat_id,
+            "title": chat.title,
+            "entity_id": chat.entity_id,
+            "connector_id": chat.connector_id,
+            "line_id": chat.line_id,
+            "client_id": chat.client_id,
+            "crm_links": chat.crm_links,
+            "operator_id": chat.operator_id,
+            "added": added,
+            "message_id": message_id,
+            "sent_at": sent_at,
+        }
+        tx.sql.execute(_FACTS, values)
+        if message_id or added:
+            tx.sql.execute(_LAST_WORD, values)
 
     def _people(self, tx: Tx, chat: ChatFacts, message: Message) -> None:
         people.named(tx, chat.chat_id, message.author, message.sent_at)

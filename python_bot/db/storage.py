@@ -61,13 +61,18 @@ class _Unit(Generic[T]):
 
 
 class Storage:
-    """One database file. `open()` first; `close()` ends the writer after it has finished what waits."""
+    """One database file. `open()` first; `close()` ends the writer after it has finished what waits.
+
+    `schema`: its steps, those of the archive by default. `durable`: a power cut takes nothing that was written; else
+    it may take the last moments, for what can be made anew.
+    """
 
     def __init__(
         self,
         path: Path,
         *,
         schema: Schema | None = None,
+        durable: bool = True,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         silence_s: float = SILENCE_S,
     ) -> None:
@@ -75,7 +80,7 @@ class Storage:
         self._busy_timeout_s = busy_timeout_s
         self._silence_s = silence_s
         self._units: queue.SimpleQueue[_Unit[Any] | None] = queue.SimpleQueue()
-        self._writer = Writer(path, busy_timeout_s, schema)
+        self._writer = Writer(path, busy_timeout_s, schema, durable)
         self._idle_readers: queue.LifoQueue[tuple[tuple[int, int], sqlite3.Connection]] = queue.LifoQueue()
         self._thread = threading.Thread(target=self._write_forever, name="b24bot-writer", daemon=True)
         self._closed = False

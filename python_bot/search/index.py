@@ -72,7 +72,7 @@ class Index:
     def open(self) -> None:
         """Raises StorageError; an unreadable file is set aside and a new one begun."""
         if self._opened is None:
-            storage = Storage(self._path, schema=SCHEMA)
+            storage = Storage(self._path, schema=SCHEMA, durable=False)
             storage.open()
             self._opened = storage
 

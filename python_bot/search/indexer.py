@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -16,9 +17,12 @@ from .index import START, Index
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 500
+BATCH: Final = 200
 LOOK_S: Final = 5.0  # another process may have written, and only a look tells
-BREATH_S: Final = 0.02  # between two batches of a long way: the interpreter belongs to the portal's events
+REST: Final = 4.0  # times as long as it works it rests: the interpreter belongs to the portal's events
+LULL_S: Final = 0.1
+FEW: Final = 4  # commits within that time are no storm
+LAG_S: Final = 5.0  # how long it waits for the end of a storm
 AGAIN_S: Final = 30.0  # after the disk refused
 
 
@@ -33,7 +37,6 @@ class Indexer(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        seen = 0
         while not self._stopped.is_set():
             try:
                 if not self._may_work():
@@ -41,15 +44,31 @@ class Indexer(threading.Thread):
                     continue
                 self._index.open()
                 seen = self._archive.wait_for_change(0, 0.0)
-                while self.step() and not self._stopped.wait(BREATH_S):
-                    pass
+                self._catch_up()
                 self._archive.wait_for_change(seen, LOOK_S)
+                self._wait_for_a_lull()
             except StorageError as error:
                 log.warning("the search index falls behind: %s; %s", error, error.next_step)
                 self._stopped.wait(AGAIN_S)
             except Exception:
                 log.exception("the search index stumbled")
                 self._stopped.wait(AGAIN_S)
+
+    def _catch_up(self) -> None:
+        more = True
+        while more:
+            started = time.monotonic()
+            more = self.step()
+            if more and self._stopped.wait(REST * (time.monotonic() - started)):
+                return
+
+    def _wait_for_a_lull(self) -> None:
+        """What comes together is learned together, and a storm of events is not made worse."""
+        end = time.monotonic() + LAG_S
+        while time.monotonic() < end:
+            seen = self._archive.wait_for_change(0, 0.0)
+            if self._stopped.wait(LULL_S) or self._archive.wait_for_change(0, 0.0) - seen <= FEW:
+                return
 
     def step(self) -> bool:
         """Take the next changes; True when there may be more."""
