@@ -18,6 +18,7 @@ from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
 from .web.api import completeness as completeness_api
+from .web.api import export as export_api
 from .web.api import files as files_api
 from .web.api import search as search_api
 from .web.api import stats as stats_api
@@ -86,6 +87,7 @@ def flask_app(instance: Instance) -> Flask:
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),
         completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
+        export_api.blueprint(instance.exporter, instance.search, access),
         stats_api.blueprint(instance.archive, access),
         subscriptions_api.blueprint(
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew

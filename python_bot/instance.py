@@ -18,8 +18,11 @@ from .attachments.jobs import FileParts
 from .attachments.store import MIB
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
-from .db import Storage, Tx
+from .db import Storage, Tx, remove_left
 from .erasure.retention import Retention
+from .export import Exporter
+from .export.anonymise import Anonymiser
+from .export.key import read_key
 from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
@@ -131,6 +134,12 @@ class Instance:
             settings.instance,
             lambda: self.worker.may_work() and self.is_enabled(),
         )
+        self.exporter = Exporter(
+            self.archive,
+            home,
+            settings.disk_reserve_mb * MIB,
+            mask=lambda: Anonymiser(self.archive, read_key(home)),
+        )
         self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
@@ -142,6 +151,7 @@ class Instance:
     def start(self) -> None:
         """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
         self.storage.open()
+        remove_left(self.settings.home)
         self.indexer.start()
         self.courier.start()
         self.authorizer.forget_failure()

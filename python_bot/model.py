@@ -7,6 +7,7 @@ inside it (`session_id`); a client who returns later opens a new session in the 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -232,6 +233,23 @@ class Excerpt:
     message: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class JsonLines:
+    """Some rows as JSON text in UTF-8, one object a line. `seen`: how many were looked at for them."""
+
+    lines: bytes
+    count: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A walk over a part of the archive. `total`: how many rows it will look at, for showing how far it is."""
+
+    total: int
+    slices: Iterator[JsonLines]
+
+
 DialogOrder = Literal["newest", "oldest", "active", "quiet", "changed"]
 MessageOrder = Literal["changed", "sent_at", "-sent_at"]
 
@@ -246,6 +264,7 @@ class DialogFilter:
 
     since: int | None = None
     until: int | None = None
+    chat_id: int | None = None
     line_id: int | None = None
     connector_id: str | None = None
     operator_id: int | None = None

@@ -27,6 +27,7 @@ from ..model import (
     Message,
     MessageOrder,
     MessageVersion,
+    Passage,
     Sealable,
     SessionCheck,
     SessionHistory,
@@ -166,6 +167,18 @@ class Archive(Protocol):
         In the order "changed" whoever goes on from `last_key` meets every message that is new or changed since,
         and none that is not: edits, deletions, repaired times and authors, files, names.
         """
+
+    def identity(self) -> str:
+        """Of this archive: another one, even with the same rows, has another."""
+
+    def passage(self, wanted: DialogFilter = ANY_DIALOG) -> Passage:
+        """The messages that `messages_feed` shows, by `message_id`, for an export: each slice is a snapshot of its own.
+
+        Ends with the highest number there was at the start; what changes meanwhile is told as it is when it is met.
+        """
+
+    def conversations(self, after: int | None, limit: int, wanted: DialogFilter = ANY_DIALOG) -> JsonPage:
+        """Dialogs above `after` by `chat_id`, each as `dialog` tells it."""
 
     def wait_for_change(self, seen: int, timeout_s: float) -> int:
         """Wait until something was written after `seen` (0 at first), at most so long; the new value of `seen`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ..model import DialogFilter, DialogOrder, MessageOrder
 
@@ -95,12 +95,13 @@ def of_dialogs_of_messages(wanted: DialogFilter) -> Conditions:
     return Conditions(tuple(terms), _values(wanted))
 
 
-def of_message(wanted: DialogFilter, order: MessageOrder) -> Conditions:
+def of_message(wanted: DialogFilter, order: MessageOrder | Literal["message_id"]) -> Conditions:
     """The conditions on the messages themselves."""
     terms: list[str] = []
     values = _values(wanted)
     # `+` keeps a condition from choosing the index: the order does, or every page would sort everything.
-    sent_at, changed = ("+m.sent_at", "m.changed") if order == "changed" else ("m.sent_at", "+m.changed")
+    sent_at = "m.sent_at" if order in ("sent_at", "-sent_at") else "+m.sent_at"
+    changed = "m.changed" if order == "changed" else "+m.changed"
     if wanted.since is not None:
         terms.append(f"{sent_at} >= :since")
         if order == "changed":
@@ -129,7 +130,7 @@ def _same_properties(wanted: DialogFilter) -> list[str]:
 
 
 def _properties(wanted: DialogFilter) -> list[tuple[str, str]]:
-    names = ("line_id", "connector_id", "operator_id", "client_id", "status")
+    names = ("chat_id", "line_id", "connector_id", "operator_id", "client_id", "status")
     return [(name, f"d.{name} = :{name}") for name in names if getattr(wanted, name) is not None]
 
 
@@ -137,6 +138,7 @@ def _values(wanted: DialogFilter) -> dict[str, Any]:
     return {
         "since": wanted.since,
         "until": wanted.until,
+        "chat_id": wanted.chat_id,
         "line_id": wanted.line_id,
         "connector_id": wanted.connector_id,
         "operator_id": wanted.operator_id,

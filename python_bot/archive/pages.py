@@ -45,7 +45,7 @@ _DIALOG: Final = f"""json_object(
     'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
     'crm', {_CRM}, 'complete', {_bool(IS_COMPLETE)})"""
 
-_DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
+DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
 
 _USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, 'first_name', u.first_name,
@@ -55,7 +55,7 @@ _ONE_DIALOG: Final = f"""SELECT {_DIALOG}, (SELECT json_group_array(json(item)) 
         SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
         FROM participants p LEFT JOIN users u ON u.user_id = p.user_id
         WHERE p.chat_id = d.chat_id ORDER BY p.user_id))
-    FROM {_DIALOG_FROM} WHERE d.chat_id = ?"""
+    FROM {DIALOG_FROM} WHERE d.chat_id = ?"""
 
 MESSAGE: Final = f"""json_object(
     'message_id', m.message_id, 'chat_id', m.chat_id, 'session_id', s.session_id,
@@ -95,7 +95,7 @@ def dialogs(
 ) -> JsonPage:
     conditions = filters.of_dialog(wanted)
     with storage.read() as tx:
-        return _page(tx, _DIALOG, _DIALOG_FROM, conditions, filters.DIALOG_ORDERS[order], after, limit)
+        return page(tx, _DIALOG, DIALOG_FROM, conditions, filters.DIALOG_ORDERS[order], after, limit)
 
 
 def messages_feed(
@@ -106,17 +106,17 @@ def messages_feed(
     source = MESSAGE_FROM
     with storage.read() as tx:
         if on_dialog.terms:
-            few = _few_dialogs(tx, on_dialog)
+            few = few_dialogs(tx, on_dialog)
             if few is not None:
                 source = f"json_each(:chats) few CROSS JOIN {MESSAGE_FROM}"
                 conditions = conditions.and_("m.chat_id = few.value", chats=few)
             else:
                 which = f"SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql}"
                 conditions = conditions.and_(f"EXISTS ({which})")
-        return _page(tx, MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
+        return page(tx, MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
 
 
-def _few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
+def few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
     """The wanted dialogs as a JSON list, when they are few."""
     found, count = tx.sql.execute(
         f"SELECT json_group_array(chat_id), COUNT(*) FROM"
@@ -126,7 +126,7 @@ def _few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
     return str(found) if count <= FEW_DIALOGS else None
 
 
-def _page(
+def page(
     tx: Tx, item: str, source: str, conditions: Conditions, order: Order, after: tuple[int, ...] | None, limit: int
 ) -> JsonPage:
     """A page of JSON, and the position of its last row while more rows follow."""
@@ -170,7 +170,7 @@ def versions(storage: Storage, chat_id: int, message_id: int) -> list[MessageVer
 def excerpt(storage: Storage, chat_id: int, message_id: int | None) -> Excerpt | None:
     with storage.read() as tx:
         row = tx.sql.execute(
-            f"SELECT d.line_id, {_DIALOG} FROM {_DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
+            f"SELECT d.line_id, {_DIALOG} FROM {DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
         ).fetchone()
         message = tx.sql.execute(
             f"SELECT {MESSAGE} FROM {MESSAGE_FROM} WHERE m.message_id = ? AND m.chat_id = ?", (message_id, chat_id)

@@ -25,11 +25,25 @@ from ..model import (
     Message,
     MessageOrder,
     MessageVersion,
+    Passage,
     SessionHistory,
     StoredFile,
     User,
 )
-from . import documents, erasure, files, imports, messages, pages, people, session_events, sessions, stats, tombstones
+from . import (
+    documents,
+    erasure,
+    files,
+    imports,
+    messages,
+    pages,
+    passages,
+    people,
+    session_events,
+    sessions,
+    stats,
+    tombstones,
+)
 from .contract import Source
 from .timeline import SAME_END_S
 
@@ -402,6 +416,16 @@ class SqliteArchive:
         order: MessageOrder = "changed",
     ) -> JsonPage:
         return pages.messages_feed(self._storage, wanted, order, after, limit)
+
+    def identity(self) -> str:
+        with self._storage.read() as tx:
+            return str(tx.sql.execute("SELECT id FROM archive_identity").fetchone()[0])
+
+    def passage(self, wanted: DialogFilter = ANY_DIALOG) -> Passage:
+        return passages.messages(self._storage, wanted)
+
+    def conversations(self, after: int | None, limit: int, wanted: DialogFilter = ANY_DIALOG) -> JsonPage:
+        return passages.conversations(self._storage, wanted, after, limit)
 
     def wait_for_change(self, seen: int, timeout_s: float) -> int:
         return self._storage.wait_for_commit(seen, timeout_s)

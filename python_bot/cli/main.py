@@ -17,6 +17,7 @@ from .config import config
 from .create import create
 from .demo import demo
 from .duckdns import duckdns
+from .export import export
 from .forget import forget
 from .import_former import import_former
 from .info import info, url
@@ -43,6 +44,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "create": create,
     "disable": operate.disable,
     "enable": operate.enable,
+    "export": export,
     "forget": forget,
     "import": import_former,
     "info": info,

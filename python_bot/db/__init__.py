@@ -5,8 +5,20 @@ Callers see `Tx` and our own errors, never SQLite: only the stores open a `Tx`.
 
 from .copies import Frozen, Inspection, KeptCopy, inspect
 from .schema import migrate
+from .scratch import ScratchFile, remove_left
 from .storage import Storage
 from .tx import Tx
 from .writer import name_aside
 
-__all__ = ["Frozen", "Inspection", "KeptCopy", "Storage", "Tx", "inspect", "migrate", "name_aside"]
+__all__ = [
+    "Frozen",
+    "Inspection",
+    "KeptCopy",
+    "ScratchFile",
+    "Storage",
+    "Tx",
+    "inspect",
+    "migrate",
+    "name_aside",
+    "remove_left",
+]

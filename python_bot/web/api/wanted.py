@@ -41,6 +41,7 @@ def read_filter(query: Mapping[str, str], search: Search | None = None, *, by_th
     return DialogFilter(
         since=since,
         until=until,
+        chat_id=_id(query, "chat_id"),
         line_id=_id(query, "line_id"),
         connector_id=query.get("connector_id") or None,
         operator_id=_id(query, "operator_id"),
@@ -61,7 +62,7 @@ def read_query(query: Mapping[str, str]) -> Query:
 
 def offset_s(query: Mapping[str, str]) -> int:
     """The caller's clock: seconds east of UTC."""
-    return round(_zone(query.get("tz_offset", "")).utcoffset(None).total_seconds())
+    return round(read_zone(query.get("tz_offset", "")).utcoffset(None).total_seconds())
 
 
 def read_window(query: Mapping[str, str], *, by_the_clock: bool = False) -> tuple[int | None, int | None]:
@@ -82,7 +83,7 @@ def read_window(query: Mapping[str, str], *, by_the_clock: bool = False) -> tupl
 
 
 def _hours_of_a_day(query: Mapping[str, str]) -> tuple[int, int]:
-    zone = _zone(query.get("tz_offset", ""))
+    zone = read_zone(query.get("tz_offset", ""))
     try:
         day = date.fromisoformat(query["date"])
     except ValueError:
@@ -107,7 +108,7 @@ def _moment(query: Mapping[str, str], name: str) -> int | None:
         moment = datetime.fromisoformat(
             text.strip().replace(" ", "+") if text.count(" ") == 1 and "T" in text else text
         )
-        zone = _zone(query.get("tz_offset", ""))
+        zone = read_zone(query.get("tz_offset", ""))
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError):
         raise _bad(
@@ -131,7 +132,7 @@ def _clock(query: Mapping[str, str], name: str, default: time | None) -> time | 
     return found
 
 
-def _zone(text: str) -> timezone:
+def read_zone(text: str) -> timezone:
     """'3', '+3', '-03:30', '5.5' (hours east of UTC) -> the zone; nothing is UTC."""
     found = _OFFSET.fullmatch(text.strip().replace(" ", "+")) if text.strip() else None
     if not text.strip():
