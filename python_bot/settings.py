@@ -232,9 +232,7 @@ class _Reader:
 
     def bare_hosts(self, name: str) -> tuple[str, ...]:
         """'crm.local, 10.0.0.7:9000' -> the same as a tuple; a scheme before a host says nothing here."""
-        values = (value.rpartition("://")[2].rstrip("/") for value in self.text(name).replace(",", " ").split())
-        found = (self._origin(name, value).partition("://")[2] for value in values)
-        return tuple(filter(None, found))
+        return tuple(found.partition("://")[2] for found in self.hosts(name))
 
     def origins(self, name: str) -> tuple[str, ...]:
         """'https://crm.example.ru, http://127.0.0.1:8000' -> the same as a tuple, as browsers write them."""

@@ -69,6 +69,10 @@ CREATE TRIGGER told_message_created AFTER INSERT ON messages WHEN EXISTS (SELECT
 BEGIN
     INSERT INTO happenings (event, chat_id, message_id, at)
         VALUES ('message.created', NEW.chat_id, NEW.message_id, CAST(strftime('%s', 'now') AS INTEGER));
+    -- History, or an event that overtook others, may bring one that was deleted already.
+    INSERT INTO happenings (event, chat_id, message_id, at)
+        SELECT 'message.deleted', NEW.chat_id, NEW.message_id, CAST(strftime('%s', 'now') AS INTEGER)
+        WHERE NEW.deleted_at IS NOT NULL;
 END;
 
 -- The change clock tells whatever a reader sees; 0 is a message that it has not reached yet.

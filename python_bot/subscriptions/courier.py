@@ -35,6 +35,7 @@ BREATH_S: Final = 0.02  # so that what happens together is dealt together
 SWITCH_LOOK_S: Final = 0.5
 AGAIN_S: Final = 10.0  # after the disk refused
 KEEP_S: Final = 7 * 24 * 3600.0  # what was delivered can be looked up and replayed so long
+GRACE_S: Final = 2.0  # for calls under way when the instance ends
 CLEAN_S: Final = 600.0
 LINE_LOOK_S: Final = 15.0  # between looks whether a dialog has got its line
 LINE_PATIENCE_S: Final = 3600.0
@@ -54,6 +55,7 @@ class Courier(threading.Thread):
         may_work: Callable[[], bool],
         *,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(name="b24bot-courier", daemon=True)
         self._storage = storage
@@ -64,9 +66,11 @@ class Courier(threading.Thread):
         self._instance = instance
         self._may_work = may_work
         self._jitter = jitter
+        self._clock = clock
         self._stopped = threading.Event()
         self._woken = threading.Event()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
         self._standings: dict[int, Standing] = {}
         self._busy: dict[Lane, Busy] = {}
         self._cleaned_at = 0.0
@@ -93,11 +97,19 @@ class Courier(threading.Thread):
                 self._stopped.wait(AGAIN_S)
 
     def stop(self) -> None:
-        """What is being sent now ends by itself, or is sent again after the next start."""
+        """What does not end in a moment is cut off, and sent again after the next start."""
         self._stopped.set()
         self._woken.set()
         if self.is_alive():
             self.join(10.0)
+        self._wait_for_senders(GRACE_S)
+        self._sender.stop()
+        self._wait_for_senders(GRACE_S)
+
+    def _wait_for_senders(self, timeout_s: float) -> None:
+        """Another process may go on from here: it must not send what is still on its way."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._busy, timeout_s)
 
     def begin_anew(self, subscription_id: int) -> None:
         """Somebody changed the subscription or asked for a delivery: it is called again, however it went lately."""
@@ -109,7 +121,7 @@ class Courier(threading.Thread):
         """Make deliveries of the next happenings; how many these were."""
         if not self._subscriptions.happenings():
             return 0
-        return self._storage.write(lambda tx: self._subscriptions.deal(tx, DEAL, time.time()))
+        return self._storage.write(lambda tx: self._subscriptions.deal(tx, DEAL, self._clock()))
 
     # --- whose turn it is
 
@@ -118,7 +130,7 @@ class Courier(threading.Thread):
         if self._stopped.is_set() or not self._may_work():
             return []
         with self._lock:
-            now, taken = time.time(), list[Lane]()
+            now, taken = self._clock(), list[Lane]()
             everyone = self._subscriptions.all()
             random.shuffle(everyone)  # nobody is always the last when senders are few
             for subscription in everyone:
@@ -136,7 +148,7 @@ class Courier(threading.Thread):
 
     def _pause(self) -> float:
         """Seconds until something becomes due that waits for time alone; other waits end with a commit."""
-        now, pause = time.time(), LOOK_S
+        now, pause = self._clock(), LOOK_S
         for subscription in self._subscriptions.all():
             due_at = self._subscriptions.next_due(subscription.id)
             if due_at is None:
@@ -158,7 +170,7 @@ class Courier(threading.Thread):
         while waiting:
             lane = waiting.popleft()
             try:
-                self._serve(lane)
+                self.serve(lane)
             except StorageError as error:
                 log.warning("the outcome of a webhook could not be stored, it is sent again: %s", error)
                 self._stopped.wait(1.0)
@@ -168,6 +180,7 @@ class Courier(threading.Thread):
             finally:
                 with self._lock:
                     self._busy.pop(lane, None)
+                    self._idle.notify_all()
             try:
                 taken = self._take()
             except StorageError:
@@ -175,7 +188,8 @@ class Courier(threading.Thread):
             waiting.extend(taken[:1])
             self._send_out(taken[1:])
 
-    def _serve(self, lane: Lane) -> None:
+    def serve(self, lane: Lane) -> None:
+        """Send what is first in a lane and record how it went. One thread at a time for each lane."""
         subscription = self._subscriptions.one(lane[0])
         delivery = self._subscriptions.head(lane)
         if subscription is None or delivery is None or not (subscription.active or delivery.event == PING):
@@ -189,24 +203,25 @@ class Courier(threading.Thread):
             if subscription.line_id not in (None, excerpt.line_id):
                 self._wait_for_line(delivery, excerpt.line_id)
                 return
-        now = time.time()
+        now = self._clock()
         content = signing.body(delivery, self._instance, excerpt)
         headers = signing.headers(subscription.secret, delivery, int(now), content)
         try:
             outcome = self._sender.post(subscription.url, content, headers)
         except DeliveryFailed as error:
-            self._failed(subscription, delivery, error)
+            if not self._stopped.is_set():
+                self._failed(subscription, delivery, error)
             return
         self._metrics.observe("webhook_seconds", outcome.seconds)
         self._delivered(subscription, delivery, outcome.status)
 
     def _drop(self, delivery: Delivery, reason: str) -> None:
-        self._storage.write(lambda tx: self._subscriptions.dropped(tx, delivery, reason, time.time()))
+        self._storage.write(lambda tx: self._subscriptions.dropped(tx, delivery, reason, self._clock()))
         self._count(delivery, "dropped")
 
     def _wait_for_line(self, delivery: Delivery, line_id: int | None) -> None:
         """It is of another line; or of none that we know, but the portal was asked and may tell."""
-        now = time.time()
+        now = self._clock()
         if line_id is not None or now - delivery.created_at > LINE_PATIENCE_S:
             self._drop(delivery, "its dialog is not of this line")
             return
@@ -219,7 +234,7 @@ class Courier(threading.Thread):
             self._standings[subscription.id] = before.after_success()
 
         def work(tx: Tx) -> None:
-            now = time.time()
+            now = self._clock()
             self._subscriptions.delivered(tx, delivery, status, now)
             if before.is_unwell:
                 self._subscriptions.hasten(tx, subscription.id, now)
@@ -228,7 +243,7 @@ class Courier(threading.Thread):
         self._count(delivery, "delivered")
 
     def _failed(self, subscription: Subscription, delivery: Delivery, error: DeliveryFailed) -> None:
-        now = time.time()
+        now = self._clock()
         age_s = now - delivery.tried_at if delivery.tried_at is not None else 0.0
         decision = after_failure("webhook", delivery.tries + 1, age_s, error, self._jitter())
         with self._lock:
@@ -258,7 +273,7 @@ class Courier(threading.Thread):
     def _clean(self) -> None:
         if time.monotonic() - self._cleaned_at < CLEAN_S and self._cleaned_at:
             return
-        while self._storage.write(lambda tx: self._subscriptions.drop_ended(tx, time.time() - KEEP_S, DEAL)) == DEAL:
+        while self._storage.write(lambda tx: self._subscriptions.drop_ended(tx, self._clock() - KEEP_S, DEAL)) == DEAL:
             pass
         self._cleaned_at = time.monotonic()
 

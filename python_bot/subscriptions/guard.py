@@ -147,7 +147,7 @@ def parse(url: str) -> Target:
         raise BadUrl("must hold no user name and no password; a secret can stand in the path")
     if parts.fragment:
         raise BadUrl("must have no part after '#'")
-    if port == 0 or not (_HOST.fullmatch(host) or (":" in host and _literal(host) is not None)):
+    if port == 0 or not (_HOST.fullmatch(host) or (":" in host and "%" not in host and _literal(host) is not None)):
         raise BadUrl("names no host that can be called")
     is_tls = parts.scheme == "https"
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

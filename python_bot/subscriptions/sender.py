@@ -55,6 +55,7 @@ class _Pinned(http.client.HTTPConnection):
                 problem = error
         else:
             raise problem
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # head and body are written one by one
         if self._tls is not None:
             # The handshake comes after `wire` is known: `cut` can end it, too.
             self.sock = self.wire = self._tls.wrap_socket(
@@ -84,7 +85,14 @@ class Sender:
         self._guard = guard
         self._timeout_s = timeout_s
         self._tls = tls
-        self._made = threading.Lock()
+        self._lock = threading.Lock()
+        self._open: set[_Pinned] = set()
+
+    def stop(self) -> None:
+        """Cut every call that is under way."""
+        with self._lock:
+            for connection in self._open:
+                connection.cut()
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Outcome:
         """Raises DeliveryFailed unless it was answered 2xx in time."""
@@ -103,6 +111,8 @@ class Sender:
         # The socket's own timeout is for each byte; whoever sends one now and then would hold us for ever.
         watch = threading.Timer(self._timeout_s, connection.cut)
         watch.daemon = True
+        with self._lock:
+            self._open.add(connection)
         watch.start()
         try:
             connection.request("POST", target.path, content, {"Host": target.netloc, "Connection": "close", **headers})
@@ -116,6 +126,8 @@ class Sender:
             raise DeliveryFailed(_what(error, target, connection.was_cut), unreachable=True) from None
         finally:
             watch.cancel()
+            with self._lock:
+                self._open.discard(connection)
             connection.close()
         if 200 <= status < 300:
             return Outcome(status, time.monotonic() - began)
@@ -128,7 +140,7 @@ class Sender:
         )
 
     def _context(self) -> ssl.SSLContext:
-        with self._made:
+        with self._lock:
             self._tls = self._tls or ssl.create_default_context()
             return self._tls
 

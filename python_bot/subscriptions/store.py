@@ -71,6 +71,8 @@ class SqliteSubscriptions:
     # --- subscriptions
 
     def add(self, tx: Tx, url: str, events: Sequence[str], line_id: int | None, secret: str, now: float) -> int:
+        # What happened while somebody else was there to be told is nothing to whoever comes now.
+        tx.sql.execute("DELETE FROM happenings WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE active)")
         row = tx.sql.execute(
             "INSERT INTO subscriptions (url, events, line_id, secret, created_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
             (url, json.dumps(events), line_id, secret, int(now)),

@@ -15,6 +15,7 @@ import pytest
 from python_bot.db import Storage
 from python_bot.model import NewJob
 from python_bot.outbox import SqliteOutbox
+from python_bot.subscriptions import SqliteSubscriptions
 from tests.support import ROOT
 
 TOKEN = "cli-secret-token-0123456789"
@@ -88,6 +89,26 @@ def test_a_buried_job_is_shown_and_revived(root: Path) -> None:
     again = json.loads(botctl(root, "shop-1", "outbox", "--json").stdout)
     assert [row["id"] for row in again["waiting"]] == [job_id]
     assert again["buried"] == []
+
+
+def test_a_disabled_webhook_is_shown_without_its_path_and_revived(root: Path) -> None:
+    storage = Storage(root / "home/dialogs.db")
+    storage.open()
+    store = SqliteSubscriptions(storage)
+    url = "https://crm.example.ru/very-secret"
+    number = storage.write(lambda tx: store.add(tx, url, ["dialog.opened"], None, "whsec_0123456789", 0))
+    storage.write(lambda tx: store.disable(tx, number, 0, "answered HTTP 410: the receiver wants nothing any more"))
+    storage.close()
+    text = botctl(root, "shop-1", "outbox").stdout
+    assert "#1 https://crm.example.ru off  answered HTTP 410" in text
+    assert "botctl shop-1 outbox --revive-webhook 1" in text
+    shown = botctl(root, "shop-1", "outbox", "--json").stdout
+    assert json.loads(shown)["webhooks"][0]["disabled_reason"].startswith("answered HTTP 410")
+    assert "very-secret" not in text + shown and "whsec_" not in text + shown
+    done = botctl(root, "shop-1", "outbox", "--revive-webhook", "7")
+    assert done.returncode == 1 and "Next step:" in done.stderr
+    assert botctl(root, "shop-1", "outbox", "--revive-webhook", "1").returncode == 0
+    assert json.loads(botctl(root, "shop-1", "outbox", "--json").stdout)["webhooks"][0]["active"]
 
 
 def test_an_archive_of_another_release_is_not_migrated_by_a_look_at_its_outbox(root: Path) -> None:

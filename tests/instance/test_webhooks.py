@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from python_bot.simulator import SimulatedPortal
+from python_bot.web.api_tokens import FILE_NAME, ApiToken, hash_of, new_token, read_tokens, write_tokens
 from tests.instance.receivers import Call, Receiver
 from tests.instance.tools import BEARER, adopt, client_message, error_code, join
 from tests.support import Server, until, vector
@@ -55,6 +56,15 @@ def ask(server: Server, method: str, path: str, body: Any = None, status: int = 
 
 def subscribe(server: Server, receiver: Receiver, events: list[str] | None = None, **more: Any) -> Any:
     return ask(server, "POST", "/api/subscriptions", {"url": receiver.url, "events": events or EVENTS, **more}, 201)
+
+
+def add_token(server: Server, name: str, line_id: int | None = None) -> str:
+    path, token = server.home / FILE_NAME, new_token()
+    known = read_tokens(path) if path.exists() else []
+    path.write_bytes(
+        write_tokens([*known, ApiToken(name, "read", "2026-01-01T00:00:00Z", hash_of(token), "", line_id)])
+    )
+    return token
 
 
 def say(server: Server, chat_id: int, text: str = "Добрый день!") -> int:
@@ -343,6 +353,48 @@ def test_what_does_not_exist_is_a_404(server: Server) -> None:
     ):
         answer = server.request(method, path, b"{}" if method in ("PATCH", "POST") else None, **BEARER)
         assert error_code(answer) == (404, "subscription_unknown"), path
+
+
+def test_who_only_reads_sees_no_path_and_changes_nothing(server: Server) -> None:
+    with Receiver() as receiver:
+        made = subscribe(server, receiver)
+        path = f"/api/subscriptions/{made['id']}"
+        reader = {"Authorization": f"Bearer {add_token(server, 'reader')}"}
+        shown = server.get(path, **reader)
+        assert shown.json["url"] == f"http://127.0.0.1:{receiver.port}/…"
+        assert "secret" not in shown.json
+        assert error_code(server.request("POST", f"{path}/test", b"", **reader)) == (403, "token_reads_only")
+        assert error_code(server.request("PATCH", path, b"{}", **reader)) == (403, "token_reads_only")
+        assert error_code(server.request("DELETE", path, **reader)) == (403, "token_reads_only")
+        of_a_line = {"Authorization": f"Bearer {add_token(server, 'line', 3)}"}
+        assert error_code(server.get(path, **of_a_line)) == (403, "token_one_line")
+        assert error_code(server.get(path)) == (401, "token_missing")
+
+
+def test_neither_a_signing_secret_nor_the_path_of_an_address_is_told_elsewhere(server: Server) -> None:
+    secret_path = "kq7-very-secret-path-of-the-receiver"
+    with Receiver(fails) as failing, Receiver(redirects) as moving:
+        made = [
+            ask(
+                server,
+                "POST",
+                "/api/subscriptions",
+                {"url": f"http://127.0.0.1:{receiver.port}/{secret_path}?{secret_path}", "events": EVENTS},
+                201,
+            )
+            for receiver in (failing, moving)
+        ]
+        refused = {"url": f"https://10.0.0.1/{secret_path}", "events": EVENTS}
+        answer = server.request("POST", "/api/subscriptions", json.dumps(refused).encode(), **BEARER)
+        say(server, next(new_chats))
+        for each in made:
+            until(lambda each=each: ask(server, "GET", f"/api/subscriptions/{each['id']}")["last_error"])
+        rows = [ask(server, "GET", f"/api/subscriptions/{each['id']}/deliveries") for each in made]
+        metrics = server.get("/metrics").text
+        told = (server.home / "bot.log").read_text("utf-8") + answer.text + json.dumps(rows) + metrics
+        told += server.output_path.read_text("utf-8")
+        assert secret_path not in told
+        assert all(each["secret"] not in told for each in made)
 
 
 # --- accidents

@@ -56,6 +56,7 @@ def test_every_value_is_taken(env: dict[str, str]) -> None:
             "B24BOT_FILES_MAX_GB": "50",
             "B24BOT_DISK_RESERVE_MB": "64",
             "B24BOT_FILE_HOSTS": "s3.Acme.ru, http://10.0.0.7:9000/ ",
+            "B24BOT_WEBHOOK_HOSTS": "CRM.local, http://10.0.0.7:9000/ [::1]:9",
             "B24BOT_LOG_LEVEL": "debug",
             "API_PUBLIC_READ": "yes",
             "UNKNOWN": "x",
@@ -67,6 +68,7 @@ def test_every_value_is_taken(env: dict[str, str]) -> None:
     assert (found.event_mode, found.log_level, found.public_read) == ("fetch", "DEBUG", True)
     assert (found.files, found.file_max_mb, found.files_max_gb, found.disk_reserve_mb) == ("download", 0, 50, 64)
     assert found.file_hosts == ("https://s3.acme.ru", "http://10.0.0.7:9000")
+    assert found.webhook_hosts == ("crm.local", "10.0.0.7:9000", "[::1]:9")
 
 
 def test_a_server_without_an_address_may_fetch(env: dict[str, str]) -> None:
@@ -123,6 +125,7 @@ def test_an_empty_environment_names_what_is_missing() -> None:
         ("B24BOT_EVENT_MODE", "offline"),
         ("B24BOT_FILES", "all"),
         *((f"B24BOT_{name}", value) for name in _SIZES for value in ("-1", "1.5", "10M", "٣", "1" * 9)),
+        *(("B24BOT_WEBHOOK_HOSTS", value) for value in ("ftp://crm", "crm.local/path", "10.0.0.0/8")),
         *(("B24BOT_FILE_HOSTS", value) for value in ("ftp://s3", "good.ru bad.ru/path", "https://u:p@s3.ru", "[")),
         ("API_PUBLIC_READ", "2"),
     ],
