@@ -13,7 +13,7 @@ from .errors import B24BotError
 from .instance import Instance
 from .intake import ensure_job
 from .settings import Settings
-from .web import errors, hooks, monitoring
+from .web import errors, hooks, inbound, monitoring
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
@@ -98,5 +98,8 @@ def flask_app(instance: Instance) -> Flask:
     app.register_blueprint(
         monitoring.blueprint(access, lambda: monitor.readiness(instance), lambda: monitor.metrics_text(instance))
     )
-    app.wsgi_app = AcceptPrefix(app.wsgi_app, settings.prefix)  # type: ignore[method-assign]  # Flask's own way
+    app.after_request(inbound.describe)
+    app.wsgi_app = inbound.Journaled(  # type: ignore[method-assign]  # Flask's own way
+        AcceptPrefix(app.wsgi_app, settings.prefix), instance.recorder.note, instance.masks.is_secret
+    )
     return app

@@ -36,6 +36,9 @@ from .subscriptions import Courier, Guard, SqliteSubscriptions
 from .subscriptions.sender import Sender
 from .sync import Sync
 from .sync.refresh import Refresh
+from .traffic import Recorder, SqliteTraffic
+from .traffic.masks import Masks
+from .traffic.outbound import Outbound
 from .web.api.long_poll import LongPoll
 from .web.api_tokens import USES_FACT
 from .web.door import Door
@@ -63,6 +66,16 @@ class Instance:
         self.manifests = SqliteManifests(self.storage)
         self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
+        self.masks = Masks(self._secrets)
+        self.traffic = SqliteTraffic(self.storage)
+        self.recorder = Recorder(
+            self.storage,
+            self.traffic,
+            self.masks,
+            settings.journal_days,
+            dropped=lambda count: self.metrics.count("journal_dropped_total", count),
+        )
+        outbound = Outbound(self.recorder.note)
         link = connect(
             home,
             portal=settings.portal,
@@ -70,10 +83,11 @@ class Instance:
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             observe=self._observe_call,
+            journal=outbound.exchange,
         )
         self.tokens, self.policy, self.transport, self.pace = link.tokens, link.policy, link.transport, link.pace
         self.authorizer, self.client = link.authorizer, link.client
-        self.downloader = Downloader(replace(link.policy, file_hosts=settings.file_hosts))
+        self.downloader = Downloader(replace(link.policy, file_hosts=settings.file_hosts), observe=outbound.download)
         self.contents = ContentStore(
             home / "files",
             self.storage,
@@ -152,6 +166,7 @@ class Instance:
         """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
         self.storage.open()
         remove_left(self.settings.home)
+        self.recorder.start()
         self.indexer.start()
         self.courier.start()
         self.authorizer.forget_failure()
@@ -179,6 +194,7 @@ class Instance:
         self.courier.stop()
         self.worker.stop()
         self.indexer.stop()
+        self.recorder.stop()
         self.storage.close()
         self.transport.close()
         self.downloader.close()
@@ -221,6 +237,14 @@ class Instance:
         self.manifests.begin_anew()
         log.warning("a fresh archive was started; the former one is kept as %s", copy)
         return copy
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What must not be seen anywhere, whoever repeats it."""
+        known = (self.settings.api_secret_token, self.settings.client_secret)
+        stored = self.tokens.current()
+        if stored is None:
+            return known
+        return (*known, stored.access_token, stored.refresh_token, stored.application_token)
 
     def _observe_call(self, method: str, outcome: str, seconds: float) -> None:
         self.metrics.count("portal_calls_total", method=method, outcome=outcome)

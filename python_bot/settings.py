@@ -20,6 +20,7 @@ SHORT_TOKEN: Final = 16
 HANDLER_PATH: Final = "/python_bot/"
 DEFAULT_FILE_MAX_MB: Final = 200
 DEFAULT_DISK_RESERVE_MB: Final = 1024
+DEFAULT_JOURNAL_DAYS: Final = 14
 DEFAULT_RATE_LIMIT: Final = 600_000  # a minute: against a script that runs wild, not against a busy one
 EVERY_LINE: Final = Lines(all=True)
 TO_THE_QUEUE: Final = Handover("operator")
@@ -39,6 +40,7 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_HANDOVER": "who receives the dialog: operator, user:<id> or queue:<line id>",
     "B24BOT_EVENT_MODE": "webhook (the portal calls us) or fetch (we ask it; no public address needed)",
     "B24BOT_RETENTION_DAYS": "closed dialogs are deleted so many days after their last message; 0 keeps them for ever",
+    "B24BOT_JOURNAL_DAYS": "the HTTP journal keeps requests for so many days; 0 keeps none",
     "B24BOT_FILES": "metadata (names and sizes of attachments) or download (their contents too)",
     "B24BOT_FILE_MAX_MB": "the largest attachment that is downloaded, in MiB; 0: any",
     "B24BOT_FILES_MAX_GB": "how much all downloaded attachments may take, in GiB; 0: no limit",
@@ -70,6 +72,7 @@ class Settings:
     handover: Handover = TO_THE_QUEUE
     event_mode: Literal["webhook", "fetch"] = "webhook"
     retention_days: int = 0
+    journal_days: int = DEFAULT_JOURNAL_DAYS
     files: Literal["metadata", "download"] = "metadata"
     file_max_mb: int = DEFAULT_FILE_MAX_MB
     files_max_gb: int = 0
@@ -99,6 +102,7 @@ class Settings:
             lines=reader.lines("B24BOT_LINES"),
             handover=reader.handover("B24BOT_HANDOVER"),
             retention_days=reader.days("B24BOT_RETENTION_DAYS"),
+            journal_days=reader.size("B24BOT_JOURNAL_DAYS", DEFAULT_JOURNAL_DAYS),
             files=reader.choice("B24BOT_FILES", "metadata", "download"),
             file_max_mb=reader.size("B24BOT_FILE_MAX_MB", DEFAULT_FILE_MAX_MB),
             files_max_gb=reader.size("B24BOT_FILES_MAX_GB", 0),

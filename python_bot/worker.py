@@ -23,6 +23,7 @@ from .errors import B24BotError, PortalUnavailable, StorageError
 from .model import Job
 from .outbox import Outbox
 from .outbox.policy import GiveUp, after_failure
+from .traffic.record import Cause, caused_by
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +136,8 @@ class Lane(threading.Thread):
 
     def _do(self, handler: Handler, jobs: list[Job]) -> None:
         try:
-            outcomes = handler(jobs)
+            with caused_by(*map(cause_of, jobs)):
+                outcomes = handler(jobs)
         except B24BotError as error:
             outcomes = [error] * len(jobs)
         except Exception as error:
@@ -190,6 +192,12 @@ def _lease_of(handler: Handler) -> float:
 
 def _extra(job: Job) -> dict[str, object]:
     return {"trace_id": job.trace_id, "job": job.id}
+
+
+def cause_of(job: Job) -> Cause:
+    """What a job's calls are put down to; one that no request caused begins a trace of its own."""
+    chat_id = job.payload.get("chat_id")
+    return Cause(job.trace_id or f"job-{job.id}", chat_id if isinstance(chat_id, int) else None, job.kind)
 
 
 class WorkerLock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -26,8 +27,18 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PAGES: Final = ("text/html", "application/json")
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One request for a content, until its answer began. `status`: None when none came; `failure` names the reason."""
+
+    url: str
+    status: int | None
+    failure: str
+    seconds: float
+
+
 class Downloader:
-    """Safe for several threads. `stop` ends what runs at its next part."""
+    """Safe for several threads. `stop` ends what runs at its next part. `observe`: told of every request."""
 
     def __init__(
         self,
@@ -35,8 +46,10 @@ class Downloader:
         *,
         read_timeout_s: float = READ_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
+        observe: Callable[[Fetched], None] = lambda fetched: None,
     ) -> None:
         self._policy = policy
+        self._observe = observe
         self._clock = clock
         self._stopped = threading.Event()
         self._pool = urllib3.PoolManager(
@@ -83,10 +96,7 @@ class Downloader:
                     f"the file lies on {_host(current)}, which is not permitted",
                     next_step="add the host to B24BOT_FILE_HOSTS if it is the portal's",
                 )
-            try:
-                response = self._pool.request("GET", permitted, redirect=False, preload_content=False)
-            except (HTTPError, OSError) as error:
-                raise PortalUnavailable(f"no answer to a download ({type(error).__name__})") from None
+            response = self._ask(permitted)
             location = response.headers.get("Location", "")
             if response.status == 200:
                 return response
@@ -98,6 +108,16 @@ class Downloader:
                 raise PortalUnavailable(f"a download was answered HTTP {response.status}")
             raise LinkRefused(f"the link was answered HTTP {response.status}")
         raise LinkRefused(f"more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, url: str) -> urllib3.BaseHTTPResponse:
+        began = time.monotonic()
+        try:
+            response = self._pool.request("GET", url, redirect=False, preload_content=False)
+        except (HTTPError, OSError) as error:
+            self._observe(Fetched(url, None, type(error).__name__, time.monotonic() - began))
+            raise PortalUnavailable(f"no answer to a download ({type(error).__name__})") from None
+        self._observe(Fetched(url, response.status, "", time.monotonic() - began))
+        return response
 
     def _receive(self, response: urllib3.BaseHTTPResponse, write: Callable[[bytes], None]) -> int:
         began, received = self._clock(), 0

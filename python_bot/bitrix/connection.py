@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from .client import BitrixClient, CallObserver
 from .hosts import HostPolicy
 from .pace import Pace
 from .tokens import Authorizer, TokenStore
-from .transport import Transport
+from .transport import Exchange, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,14 @@ def connect(
     client_id: str,
     client_secret: str,
     observe: CallObserver = lambda method, outcome, seconds: None,
+    journal: Callable[[Exchange], None] = lambda exchange: None,
 ) -> Connection:
-    """Calls nobody yet. `home`: where `auth.json` lies; its lock keeps several processes from refreshing at once."""
-    tokens, policy, transport, pace = TokenStore(home), HostPolicy(portal, oauth_url), Transport(), Pace()
+    """Calls nobody yet. `home`: where `auth.json` lies; its lock keeps several processes from refreshing at once.
+
+    `observe`: told of finished calls, `journal` of every request with all that it carried.
+    """
+    tokens, policy, pace = TokenStore(home), HostPolicy(portal, oauth_url), Pace()
+    transport = Transport(observe=journal)
     authorizer = Authorizer(tokens, transport, policy, client_id, client_secret)
     client = BitrixClient(transport, authorizer, pace, observe=observe)
     return Connection(tokens, policy, transport, pace, authorizer, client)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,10 +63,28 @@ class Answer:
     json: Any  # None when the body was no JSON
 
 
-class Transport:
-    """Keeps connections alive; safe for several threads."""
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request as it went over the wire, for whoever keeps a journal: nothing of it may be shown as it is.
 
-    def __init__(self, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    `sent`: the members of the body or the query. `answer`: None when none came; `failure` then names the reason.
+    """
+
+    verb: str
+    url: str
+    sent: Mapping[str, Any]
+    answer: Answer | None
+    failure: str
+    seconds: float
+
+
+class Transport:
+    """Keeps connections alive; safe for several threads. `observe`: told of every request; it must not raise."""
+
+    def __init__(
+        self, *, read_timeout_s: float = READ_TIMEOUT_S, observe: Callable[[Exchange], None] = lambda exchange: None
+    ) -> None:
+        self._observe = observe
         self._pool = urllib3.PoolManager(
             maxsize=4,
             retries=False,
@@ -78,10 +98,23 @@ class Transport:
     def post(self, url: str, payload: dict[str, Any]) -> Answer:
         """POST a JSON body. Raises PortalUnavailable when no whole answer came."""
         body = json.dumps(payload, ensure_ascii=False).encode()
-        return self._send("POST", url, body=body, headers={"Content-Type": "application/json; charset=utf-8"})
+        headers = {"Content-Type": "application/json; charset=utf-8"}
+        return self._observed("POST", url, payload, body=body, headers=headers)
 
     def get(self, url: str, fields: dict[str, str]) -> Answer:
-        return self._send("GET", url, fields=fields)
+        return self._observed("GET", url, fields, fields=fields)
+
+    def _observed(self, verb: str, url: str, sent: Mapping[str, Any], **extra: Any) -> Answer:
+        started = time.monotonic()
+        answer, failure = None, ""
+        try:
+            answer = self._send(verb, url, **extra)
+            return answer
+        except PortalUnavailable as error:
+            failure = type(error.__context__).__name__ if error.__context__ else "AnswerTooLong"
+            raise
+        finally:
+            self._observe(Exchange(verb, url, sent, answer, failure, time.monotonic() - started))
 
     def _send(self, verb: str, url: str, **extra: Any) -> Answer:
         headers = {**self._pool.headers, **extra.pop("headers", {})}

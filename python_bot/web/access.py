@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,10 +19,13 @@ from flask import g, request
 from werkzeug.datastructures import Headers
 
 from ..model import DialogFilter
+from ..traffic.record import Authorization, Outcome
 from .api_tokens import OPENS, Scope, TokenFile
 from .errors import ApiError
+from .inbound import note
 
 _FORWARDED: Final = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host")
+_TOKEN_LIKE: Final = re.compile(r"[\x21-\x7e]+")
 MAX_FAILURES: Final = 30  # wrong tokens from one address within a minute; right ones always pass
 WINDOW_S: Final = 60.0
 MAX_ADDRESSES: Final = 10_000
@@ -57,11 +61,15 @@ class Access:
 
     def require_token(self, scope: Scope = "admin") -> None:
         """Raises ApiError 401, 403 or 429 that says what was wrong, and never what would be right."""
+        found = note()
+        found.authorization = authorization_of(request.headers, request.args)
         try:
             g.caller = self._caller(scope)
         except ApiError as error:
+            found.outcome = _outcome(error.code, request.headers, request.args)
             self._refused(error.code)
             raise
+        found.outcome = "ok"
 
     def require_admin(self) -> None:
         self.require_token("admin")
@@ -73,6 +81,7 @@ class Access:
 
     def require_all_lines(self) -> None:
         if caller().line_id is not None:
+            note().outcome = "insufficient"
             self._refused("token_one_line")
             raise ApiError(403, "token_one_line", "this token sees one open line only, and this address shows them all")
 
@@ -170,6 +179,24 @@ def given_token(headers: Headers, query: Mapping[str, str]) -> str:
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
     return headers.get("X-API-Token", "").strip() or query.get("token", "").strip()
+
+
+def authorization_of(headers: Headers, query: Mapping[str, str]) -> Authorization:
+    """Where a token stands, or was meant to stand."""
+    if headers.get("Authorization", "").strip():
+        return "bearer"
+    if headers.get("X-API-Token", "").strip():
+        return "api-token"
+    return "query-token" if query.get("token", "").strip() else "none"
+
+
+def _outcome(code: str, headers: Headers, query: Mapping[str, str]) -> Outcome:
+    """Why a token opened nothing, for the journal."""
+    if code == "token_missing":
+        return "malformed" if "Authorization" in headers else "missing"
+    if code in ("token_unknown", "too_many_attempts"):
+        return "unknown" if _TOKEN_LIKE.fullmatch(given_token(headers, query)) else "malformed"
+    return "expired" if code == "token_expired" else "insufficient"
 
 
 def is_local(address: str, headers: Headers) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -18,20 +19,23 @@ from typing import Any, Final, Literal
 from ..archive import Archive
 from ..bitrix import install
 from ..bitrix.event_types import AppUninstalled
-from ..bitrix.events import event_time, read_event
+from ..bitrix.events import READERS, event_time, read_event
 from ..bitrix.hosts import HostPolicy, origin
 from ..bitrix.payload import Node, number
 from ..bitrix.php_form import Request, read_request
 from ..bitrix.tokens import Candidate, TokenStore
 from ..errors import BadEvent, StorageError
-from ..intake import Intake, confirm_job
+from ..intake import Intake, chats_of, confirm_job
 from ..metrics import Metrics
 from ..model import JournalEntry
+from ..traffic.record import Outcome
+from .inbound import Note
 
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 NOISE_PAUSE_S: Final = 60.0  # strangers' requests are counted each, and logged this often at the most
+_PLAIN_NAME: Final = re.compile(r"ON[A-Z]{2,40}")
 INSTALL_EVENTS: Final = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
 
 
@@ -59,29 +63,30 @@ class Door:
         self.last_event_at = 0.0
         self._noise_logged_at: dict[str, float] = {}
 
-    def receive(self, body: bytes, query: bytes, trace_id: str) -> Reply:
-        """One POST. Never raises; 503 says that nothing was stored."""
+    def receive(self, body: bytes, query: bytes, trace_id: str, note: Note) -> Reply:
+        """One POST. Never raises; 503 says that nothing was stored. `note` gets what the journal is to know."""
         started = time.perf_counter()
         try:
-            return self._receive(body, query, trace_id)
+            return self._receive(body, query, trace_id, note)
         except StorageError as error:
+            note.error_code = type(error).__name__
             self._metrics.count("events_refused_total", reason=type(error).__name__)
             log.error("an event could not be stored: %s; %s", error, error.next_step, extra={"trace_id": trace_id})
             return Reply(503)
         finally:
             self._metrics.observe("acknowledgement_seconds", time.perf_counter() - started)
 
-    def _receive(self, body: bytes, query: bytes, trace_id: str) -> Reply:
+    def _receive(self, body: bytes, query: bytes, trace_id: str, note: Note) -> Reply:
         try:
             request = read_request(body, query)
         except BadEvent as error:
             return self._garbage(str(error), trace_id)
         name = request.tree.get("event")
         if isinstance(name, str) and name:
-            self._event(name[:64].upper(), request, trace_id)
+            self._event(name[:64].upper(), request, trace_id, note)
             return OK
         if request.tree.get("AUTH_ID") or request.tree.get("PLACEMENT"):
-            return self._opened(request, trace_id)
+            return self._opened(request, trace_id, note)
         return self._garbage("neither an event nor an opened application", trace_id)
 
     def _garbage(self, why: str, trace_id: str) -> Reply:
@@ -98,18 +103,25 @@ class Door:
 
     # --- events
 
-    def _event(self, name: str, request: Request, trace_id: str) -> None:
+    def _event(self, name: str, request: Request, trace_id: str, note: Note) -> None:
         auth = Node(request.tree.get("auth"))
-        is_genuine = self._is_genuine(auth.text("application_token"))
+        given = auth.text("application_token")
+        is_genuine = self._is_genuine(given)
+        note.kind = "event"
+        note.subject = name if name in READERS or _PLAIN_NAME.fullmatch(name) else "*"
+        note.portal = auth.text("domain")
+        note.authorization = "application_token" if given else "none"
         if name in INSTALL_EVENTS:
             self._installation(auth, is_genuine, name, trace_id)
         elif name == "ONAPPTEST" and not is_genuine:
             is_genuine = self._learn_application_token(request, auth)
         if not is_genuine:
+            note.outcome = "unverified" if name in INSTALL_EVENTS else self._why_forged(given)
             if name not in INSTALL_EVENTS:
                 self._forged(name, trace_id)
             return
-        self._store(name, request, trace_id)
+        note.outcome = "ok"
+        self._store(name, request, trace_id, note)
 
     def _is_genuine(self, given: str) -> bool:
         """Constant time; an empty token on either side never matches."""
@@ -117,13 +129,19 @@ class Door:
         expected = stored.application_token if stored else ""
         return bool(given and expected) and hmac.compare_digest(given.encode(), expected.encode())
 
+    def _why_forged(self, given: str) -> Outcome:
+        stored = self._tokens.current()
+        if not given:
+            return "missing"
+        return "mismatch" if stored is not None and stored.application_token else "unknown"
+
     def _forged(self, name: str, trace_id: str) -> None:
         self._metrics.count("events_forged_total")
         log.warning(
             "an event with a foreign application_token was ignored", extra={"trace_id": trace_id, "event": name}
         )
 
-    def _store(self, name: str, request: Request, trace_id: str) -> None:
+    def _store(self, name: str, request: Request, trace_id: str, note: Note) -> None:
         now = time.time()
         outcome: Literal["read", "unknown", "unreadable"] = "read"
         try:
@@ -133,6 +151,8 @@ class Door:
         except BadEvent as error:
             log.warning("an event could not be read: %s", error, extra={"trace_id": trace_id, "event": name})
             events, outcome = None, "unreadable"
+        note.chat_ids = tuple(sorted(chats_of(events or [])))
+        note.error_code = "" if outcome == "read" else outcome
         entry = JournalEntry(
             received_at=int(now),
             event=name,
@@ -194,12 +214,16 @@ class Door:
 
     # --- the application opened in the portal
 
-    def _opened(self, request: Request, trace_id: str) -> Reply:
+    def _opened(self, request: Request, trace_id: str, note: Note) -> Reply:
         tree = request.tree
+        note.kind, note.portal = "opened", Node(tree).text("DOMAIN")
+        note.authorization = "auth_id" if tree.get("AUTH_ID") else "none"
+        note.outcome = "unverified" if tree.get("AUTH_ID") else "missing"
         found = install.from_opened_page(tree, self._policy, time.time())
         language = "ru" if Node(tree).text("LANG").lower() in ("", "ru", "by", "kz", "ua") else "en"
         if found is None:
             self._metrics.count("installation", outcome="not permitted")
+            note.error_code = "portal_not_permitted"
             return Reply(200, "not_permitted.html", {"language": language})
         connector, line = _connector_settings(tree)
         stored = self._tokens.current()

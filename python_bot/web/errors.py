@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..errors import StorageError
+from .inbound import note
 from .tracing import trace_id
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class ApiError(Exception):
 
 
 def answer(status: int, code: str, message: str) -> Response:
+    note().error_code = code
     body = {"error": {"code": code, "message": message, "trace_id": trace_id()}}
     response = Response(json.dumps(body, ensure_ascii=False), status, mimetype="application/json")
     if status == 401:

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from ..traffic import shape
+from ..traffic.record import Cause, caused_by
 from .door import MAX_BODY_BYTES, Door, Reply
+from .inbound import note
 from .oauth import OAuthReturn
-from .tracing import trace_id
 
 VERBS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 RETRY_AFTER_S: Final = 5
@@ -28,9 +30,14 @@ def blueprint(door: Door, oauth: OAuthReturn) -> Blueprint:
             body = read_body()
             if body is None:
                 return _answer(Reply(413))
-            return _answer(door.receive(body, request.query_string, trace_id()))
+            found = note()
+            found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
+            return _answer(door.receive(body, request.query_string, found.trace_id, found))
         if request.method in ("GET", "HEAD"):
-            return _answer(oauth.visit(request.args, trace_id()))
+            found = note()
+            found.kind = "oauth" if request.args.get("code") else "page"
+            with caused_by(Cause(found.trace_id)):
+                return _answer(oauth.visit(request.args, found.trace_id))
         return _answer(Reply(200))
 
     return hooks

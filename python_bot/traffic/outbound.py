@@ -1,0 +1,97 @@
+"""What our own requests look like in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from ..attachments.download import Fetched
+from ..bitrix.transport import Exchange
+from . import shape
+from .record import Outcome, Record, current_causes
+
+POLLED: Final = "/rest/imbot.v2.event.get"  # the fetch mode asks once a second
+_REFUSED: Final[Mapping[str, Outcome]] = {
+    "expired_token": "expired",
+    "invalid_token": "unknown",
+    "NO_AUTH_FOUND": "missing",
+    "insufficient_scope": "insufficient",
+    "invalid_grant": "unknown",
+    "invalid_client": "unknown",
+}
+
+
+class Outbound:
+    """`note`: takes the records."""
+
+    def __init__(self, note: Callable[[Record], None], now: Callable[[], float] = time.time) -> None:
+        self._note = note
+        self._now = now
+
+    def exchange(self, exchange: Exchange) -> None:
+        """A REST call, or a request for tokens."""
+        url = urlsplit(exchange.url)
+        answer, causes = exchange.answer, current_causes()
+        status = answer.status if answer is not None else None
+        code, text = _error(answer.json) if answer is not None else (exchange.failure, "")
+        is_ok = status is not None and status < 400 and not code
+        self._note(
+            Record(
+                at=self._now() - exchange.seconds,
+                direction="out",
+                kind="token" if url.path.startswith("/oauth/") else "rest",
+                method=exchange.verb,
+                path=url.path,
+                status=status,
+                duration_ms=round(exchange.seconds * 1000, 1),
+                causes=causes,
+                subject=_commands(exchange.sent),
+                portal=url.netloc,
+                authorization="access_token" if "auth" in exchange.sent else "none",
+                outcome="ok" if is_ok else _REFUSED.get(code, ""),
+                error_code=code,
+                error_text=text,
+                request_shape=shape.of_value(exchange.sent),
+                answer_shape=shape.of_value(answer.json) if answer is not None else "",
+                repeats=is_ok and not causes and url.path.lower() == POLLED,
+            )
+        )
+
+    def download(self, fetched: Fetched) -> None:
+        url = urlsplit(fetched.url)
+        self._note(
+            Record(
+                at=self._now() - fetched.seconds,
+                direction="out",
+                kind="download",
+                method="GET",
+                path=f"/{url.path.split('/')[1]}/…" if url.path.count("/") > 1 else "/…",  # the rest may name the file
+                status=fetched.status,
+                duration_ms=round(fetched.seconds * 1000, 1),
+                causes=current_causes(),
+                portal=url.netloc,
+                error_code=fetched.failure,
+            )
+        )
+
+
+def _error(body: Any) -> tuple[str, str]:
+    """Code and words of the portal; of a batch, the codes of its members."""
+    if not isinstance(body, dict):
+        return "", ""
+    if body.get("error"):
+        return str(body["error"]), str(body.get("error_description") or "")
+    result = body.get("result")
+    errors = result.get("result_error") if isinstance(result, dict) else None
+    members = errors.values() if isinstance(errors, dict) else errors if isinstance(errors, list) else ()
+    codes = [str(member.get("error")) for member in members if isinstance(member, dict)]
+    return shape.counted(codes), ""
+
+
+def _commands(sent: Mapping[str, Any]) -> str:
+    """The methods inside a batch."""
+    commands = sent.get("cmd")
+    values = commands.values() if isinstance(commands, Mapping) else ()
+    return shape.counted(unquote(str(command).partition("?")[0]) for command in values)
