@@ -153,7 +153,7 @@ def result_of(method: str, answer: Answer, now: float) -> Any:
 
 def failure(method: str, body: dict[str, Any], status: int, retry_after_s: float | None, now: float) -> PortalError:
     """An error object of the portal (`error`, `error_description`) as one of our errors."""
-    code = str(body.get("error"))
+    code = _LONG_WORD.sub("***", str(body.get("error")))[:100]
     description = _LONG_WORD.sub("***", str(body.get("error_description") or ""))[:300]
     if code in EXPIRED_CODES:
         return TokenExpired(f"{method}: {code}")

@@ -66,11 +66,12 @@ class SqliteTraffic:
 
     def add(self, tx: Tx, records: Sequence[Record]) -> None:
         texts: dict[str, int | None] = {"": None}
+        newest = int(max((record.at for record in records), default=0))
         for record in records:
             for name in _INTERNED:
                 text = getattr(record, name)
                 if text not in texts:
-                    tx.sql.execute(_PUT_TEXT, (text, int(record.at)))
+                    tx.sql.execute(_PUT_TEXT, (text, newest))
                     (texts[text],) = tx.sql.execute("SELECT id FROM http_texts WHERE text = ?", (text,)).fetchone()
             common = _common(record.causes)
             plain = [getattr(record, name) for name in _PLAIN]

@@ -15,6 +15,7 @@ import pytest
 from python_bot.archive import Archive, Comparison, SqliteArchive, SqliteComparison
 from python_bot.db import Storage, Tx
 from python_bot.outbox import Outbox, SqliteOutbox
+from python_bot.traffic import SqliteTraffic, Traffic
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ class Stores:
     archive: Archive
     outbox: Outbox
     compared: Comparison
+    traffic: Traffic
 
     def write(self, work: Callable[[Tx], T]) -> T:
         return self.storage.write(work)
@@ -51,7 +53,13 @@ def sqlite_stores() -> Iterator[Stores]:
         storage = Storage(Path(home) / "dialogs.db")
         storage.open()
         try:
-            yield Stores(storage, SqliteArchive(storage), SqliteOutbox(storage), SqliteComparison(storage))
+            yield Stores(
+                storage,
+                SqliteArchive(storage),
+                SqliteOutbox(storage),
+                SqliteComparison(storage),
+                SqliteTraffic(storage),
+            )
         finally:
             storage.close()
 

@@ -22,6 +22,7 @@ RARE = {
     "requests_ignored_total",
     "installation",
     "api_refusals_total",
+    "journal_dropped_total",
     "files_stored_total",
     "file_bytes_total",
     "file_failures_total",
