@@ -29,9 +29,9 @@ from .bitrix.event_types import (
     SessionFinished,
     SessionStarted,
 )
-from .db import Storage, Tx
+from .db import Tx, Writes
 from .model import ChatFacts, JournalEntry, NewJob
-from .outbox import Outbox
+from .outbox import Puts
 
 HANDOVER: Final = "handover"
 ENSURE: Final = "ensure"
@@ -59,9 +59,9 @@ class Intake:
 
     def __init__(
         self,
-        storage: Storage,
+        storage: Writes,
         archive: Archive,
-        outbox: Outbox,
+        outbox: Puts,
         files: FileQueue,
         wake: Callable[[set[str]], None],
         *,

@@ -414,6 +414,34 @@ class ManifestDay:
     former: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """The portal's history of a session as it came: JSON, zlib."""
+
+    session_id: int
+    chat_id: int
+    asked_at: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What two archives tell differently. `examples`: (chat, number of the message, session or user)."""
+
+    what: str
+    count: int
+    examples: tuple[tuple[int | None, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Between the present archive and one rebuilt from the raw sources."""
+
+    present_messages: int
+    rebuilt_messages: int
+    found: tuple[Difference, ...]
+
+
 def time_text(seconds: float) -> str:
     """Unix seconds -> `2026-07-29T11:00:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -5,6 +5,7 @@ from .completeness import SqliteCompleteness
 from .contract import Archive, Comparison, Completeness, Erased, Erasure, Manifests, Source
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
+from .raw import SqliteRaw
 from .store import SqliteArchive
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "SqliteCompleteness",
     "SqliteErasure",
     "SqliteManifests",
+    "SqliteRaw",
 ]

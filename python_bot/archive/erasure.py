@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
-from ..db import Tx
+from ..db import Tx, Writes
 from . import tombstones
 from .contract import Erased
 from .tombstones import Tombstone
@@ -102,12 +102,6 @@ _KEPT_JOBS: Final = ("handover",)
 _OF_CHAT: Final = (
     "COALESCE(json_extract(payload, '$.chat_id'), json_extract(payload, '$.item.im.chat_id'))"  # a channel's message
 )
-
-
-class Writes(Protocol):
-    """A running archive, or a kept copy of one."""
-
-    def write(self, work: Callable[[Tx], T]) -> T: ...
 
 
 class SqliteErasure:

@@ -78,7 +78,7 @@ _LAST_WORD: Final = (
     " WHERE chat_id = :chat_id AND (:added > 0 OR (:message_id > 0 AND :message_id >= last_message_id))"
 )
 # What a dialog shows of its sessions is always that of the one that began last. What was imported began before.
-_HEAD: Final = (
+HEAD: Final = (
     "WITH head AS (SELECT id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END AS state, handed_over_at,"
     "  MIN((SELECT MIN(opened_at) FROM sessions WHERE chat_id = ?1), COALESCE((SELECT sent_at FROM messages"
     "   WHERE chat_id = ?1 AND message_id < 0 ORDER BY message_id LIMIT 1), 9e15)) AS began FROM sessions"
@@ -175,7 +175,7 @@ class SqliteArchive:
         tx.sql.execute(_NEW_DIALOG, (chat.chat_id, dialog_id, chat.session_opened_at or at))
 
     def _head(self, tx: Tx, chat_id: int) -> None:
-        tx.sql.execute(_HEAD, (chat_id,))
+        tx.sql.execute(HEAD, (chat_id,))
 
     def _facts(
         self, tx: Tx, chat: ChatFacts, *, added: int = 0, message_id: int = 0, sent_at: int | None = None

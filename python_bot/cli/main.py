@@ -24,6 +24,7 @@ from .info import info, url
 from .lines import lines
 from .logs import logs
 from .outbox import outbox
+from .rebuild import rebuild
 from .run import run
 from .sync import sync
 from .token import token
@@ -54,6 +55,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "on": operate.on,
     "outbox": outbox,
     "purge": operate.purge,
+    "rebuild": rebuild,
     "restart": operate.restart,
     "restore": backup.restore,
     "rollback": upgrade.rollback,

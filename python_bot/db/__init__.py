@@ -7,7 +7,7 @@ from .copies import Frozen, Inspection, KeptCopy, inspect
 from .schema import migrate
 from .scratch import ScratchFile, remove_left
 from .storage import Storage
-from .tx import Tx
+from .tx import Tx, Writes
 from .writer import name_aside
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "ScratchFile",
     "Storage",
     "Tx",
+    "Writes",
     "inspect",
     "migrate",
     "name_aside",

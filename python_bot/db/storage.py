@@ -139,6 +139,15 @@ class Storage:
         self._units.put(unit)
         return unit.wait(120.0)
 
+    def beside(self, other: Path, work: Callable[[Tx], T], timeout_s: float = WRITE_TIMEOUT_S) -> T:
+        """Run `work` in a transaction that also reads another database of the same schema, as `former`.
+
+        Others may go on writing to that one: it is seen as it is at the first look.
+        """
+        unit = _Unit(lambda tx: self._writer.beside(other, work), alone=True)
+        self._units.put(unit)
+        return unit.wait(timeout_s)
+
     def cut_wal(self) -> None:
         """Write what waits in the WAL into the file and cut it to nothing, unless somebody reads it now."""
         unit = _Unit(lambda tx: self._writer.fold_wal(), alone=True)

@@ -9,15 +9,18 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ..errors import StorageBusy, StorageDamaged, StorageError
 from .connection import connect, identity_of, translated
 from .schema import Schema, migrate
+from .tx import Tx
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CHECKPOINT_PAGES: Final = 4000  # 16 MiB of WAL before a commit has to carry a checkpoint
 LARGE_WAL_BYTES: Final = 1 << 20
@@ -123,6 +126,22 @@ class Writer:
     def compact(self) -> None:
         self.connection().execute("VACUUM")
         self.empty_wal()
+
+    def beside(self, other: Path, work: Callable[[Tx], T]) -> T:
+        """`work` in a transaction with the database `other` attached as `former`, for reading. Raises StorageError."""
+        connection = self.connection()
+        connection.execute("ATTACH ? AS former", (f"{other.absolute().as_uri()}?mode=ro",))
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            result = work(Tx(connection))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.rollback()
+            raise
+        finally:
+            connection.execute("DETACH former")
+        return result
 
     def close(self) -> None:
         if self._connection is not None:

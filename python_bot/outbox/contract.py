@@ -9,8 +9,8 @@ from ..db import Tx
 from ..model import BuriedJob, Job, NewJob, OutboxDepth
 
 
-class Outbox(Protocol):
-    # --- writing, inside the transaction of `Storage.write`
+class Puts(Protocol):
+    """All that those need who only cause work."""
 
     def put(self, tx: Tx, job: NewJob, now: float) -> bool:
         """Store a job; False when one with the same `dedupe_key` waits already. One that is being done right now
@@ -18,6 +18,10 @@ class Outbox(Protocol):
 
         One that waits and was never tried is brought forward (and takes over the trace) when this one is due sooner.
         """
+
+
+class Outbox(Puts, Protocol):
+    # --- writing, inside the transaction of `Storage.write`
 
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         """Lease due jobs, oldest first, never two of one lane and never one that overtakes its lane.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ..db import Storage, Tx
@@ -175,3 +175,19 @@ def _job(row: tuple[Any, ...]) -> Job:
         due_at=due_at,
         last_error=last_error,
     )
+
+
+def renumber_sessions(tx: Tx, pairs: Mapping[int, int]) -> None:
+    """Jobs were taken over from another archive, where our references of sessions were others."""
+    rows = tx.sql.execute(
+        "SELECT id, json_extract(payload, '$.session_ref') FROM outbox WHERE json_extract(payload, '$.session_ref') > 0"
+    ).fetchall()
+    moved = [(job_id, pairs[ref]) for job_id, ref in rows if pairs.get(ref, ref) != ref]
+    for job_id, _ in moved:  # out of each other's way: their keys are unique
+        tx.sql.execute("UPDATE outbox SET dedupe_key = 'moving:' || id WHERE id = ?", (job_id,))
+    for job_id, ref in moved:
+        tx.sql.execute(
+            "UPDATE outbox SET payload = json_set(payload, '$.session_ref', ?1), dedupe_key = kind || ':' || ?1"
+            " WHERE id = ?2",
+            (ref, job_id),
+        )

@@ -1,6 +1,7 @@
-"""The archive of an instance from before its last upgrade, and the places that it and the present one take.
+"""Archives of an instance beside the present one, and the places that they take.
 
-It lies in the instance's own home under `upgrade/`, and goes with it.
+The one from before the last upgrade lies in the instance's own home under `upgrade/`, one that is being made anew under
+`rebuild/`; they go with it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from ..db import Frozen, inspect
 from ..errors import B24BotError
@@ -16,12 +17,14 @@ from .files import fsync_directory
 from .owner import acting_as_owner
 from .paths import Layout
 
+Place = Literal["upgrade", "rebuild"]
+
 DATABASE: Final = "dialogs.db"
 INDEX: Final = "search.db"
 
 
-def kept(layout: Layout, instance: str) -> Path:
-    return layout.home(instance) / "upgrade"
+def kept(layout: Layout, instance: str, place: Place = "upgrade") -> Path:
+    return layout.home(instance) / place
 
 
 def schema(layout: Layout, instance: str) -> int:
@@ -71,20 +74,20 @@ def must_go_back(layout: Layout, instance: str, opens: int, aside: str) -> bool:
     return False
 
 
-def check_kept(layout: Layout, instance: str) -> None:
+def check_kept(layout: Layout, instance: str, place: Place = "upgrade") -> None:
     """Raises B24BotError when there is no archive to go back to."""
-    copy = kept(layout, instance) / DATABASE
+    copy = kept(layout, instance, place) / DATABASE
     if not copy.is_file():
         raise B24BotError(f"{copy} is missing", next_step=f"botctl {instance} restore FILE --replace")
 
 
-def put_back(layout: Layout, instance: str, aside: str) -> None:
-    """The archive from before the last upgrade takes its place again; the present one stays beside it as `aside`.
+def put_back(layout: Layout, instance: str, aside: str, place: Place = "upgrade") -> None:
+    """The archive that lies at `place` takes the place of the present one, which stays beside it as `aside`.
 
     The instance must not run. Raises B24BotError.
     """
-    home, copy = layout.home(instance), kept(layout, instance) / DATABASE
-    check_kept(layout, instance)
+    home, copy = layout.home(instance), kept(layout, instance, place) / DATABASE
+    check_kept(layout, instance, place)
     with acting_as_owner(home):
         if not (home / aside).exists():
             _rename(home / DATABASE, home / aside)
@@ -93,9 +96,9 @@ def put_back(layout: Layout, instance: str, aside: str) -> None:
         fsync_directory(home)
 
 
-def take_again(layout: Layout, instance: str, aside: str) -> None:
+def take_again(layout: Layout, instance: str, aside: str, place: Place = "upgrade") -> None:
     """Undo `put_back`, wherever it was interrupted. The instance must not run."""
-    home, copy = layout.home(instance), kept(layout, instance) / DATABASE
+    home, copy = layout.home(instance), kept(layout, instance, place) / DATABASE
     with acting_as_owner(home):
         if not copy.exists():
             _rename(home / DATABASE, copy)

@@ -46,7 +46,7 @@ SMALL: Final = 1024 * 1024  # what our own descriptions may weigh
 # Not data: logs, locks, what belongs to a running process or to this machine, SQLite's files beside a database, and the
 # search index, which is built anew.
 _NOT_KEPT: Final = re.compile(
-    r"\..*|bot\.log.*|gunicorn\..*|.*\.lock|.*\.db-(wal|shm|journal)|search.*\.db|ENABLED|upgrade"
+    r"\..*|bot\.log.*|gunicorn\..*|.*\.lock|.*\.db-(wal|shm|journal)|search.*\.db|ENABLED|upgrade|rebuild"
 )
 
 

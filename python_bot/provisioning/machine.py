@@ -169,9 +169,9 @@ class Machine:
                     daemon.start(self.layout, instance)
             case ArchiveKept(instance):
                 archives.keep(self.layout, instance)
-            case ArchiveExchanged(instance, aside):
+            case ArchiveExchanged(instance, aside, place):
                 self.stand_still(instance)
-                archives.put_back(self.layout, instance, aside)
+                archives.put_back(self.layout, instance, aside, place)
 
     def _set_unit(self, name: str, running: bool) -> None:
         if not running:
@@ -253,8 +253,8 @@ class Machine:
                 return {"do": "nginx", "was": nginx.is_running(), "logs": logs}
             case ArchiveKept(instance, opens, aside):
                 return {"do": "keep", "instance": instance, "opens": opens, "aside": aside}
-            case ArchiveExchanged(instance, aside):
-                return {"do": "exchange", "instance": instance, "aside": aside}
+            case ArchiveExchanged(instance, aside, place):
+                return {"do": "exchange", "instance": instance, "aside": aside, "place": place}
 
     def undo(self, record: dict[str, Any]) -> None:
         """Safe to repeat, and safe when the step itself never happened."""
@@ -301,7 +301,7 @@ class Machine:
                     archives.put_back(self.layout, instance, aside)
             case "exchange":
                 self.stand_still(record["instance"])
-                archives.take_again(self.layout, record["instance"], record["aside"])
+                archives.take_again(self.layout, record["instance"], record["aside"], record.get("place", "upgrade"))
             case "certificate":
                 acme.undo(self.layout, record)
             case "nginx":

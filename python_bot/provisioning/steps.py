@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,12 @@ class ArchiveKept:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveExchanged:
-    """The copy takes the place of the archive, which stays in the home as `aside`. Nobody writes meanwhile."""
+    """The copy in this directory takes the place of the archive, which stays in the home as `aside`. Nobody writes
+    meanwhile."""
 
     instance: str
     aside: str
+    place: Literal["upgrade", "rebuild"] = "upgrade"
 
 
 Step = (
