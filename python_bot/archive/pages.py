@@ -43,7 +43,7 @@ _DIALOG: Final = f"""json_object(
                 ELSE json_object('id', d.operator_id, 'name', COALESCE(o.name, '')) END,
     'opened_at', {_time("d.opened_at")}, 'handed_over_at', {_time("d.handed_over_at")},
     'last_message_at', {_time("d.last_message_at")}, 'message_count', d.message_count,
-    'crm', {_CRM}, 'complete', {_bool(IS_COMPLETE)})"""
+    'complete', {_bool(IS_COMPLETE)})"""
 
 DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
     LEFT JOIN users c ON c.user_id = d.client_id LEFT JOIN users o ON o.user_id = d.operator_id"""
@@ -51,7 +51,7 @@ DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
 _USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, 'first_name', u.first_name,
     'last_name', u.last_name, 'work_position', u.work_position)"""
 
-_ONE_DIALOG: Final = f"""SELECT {_DIALOG}, (SELECT json_group_array(json(item)) FROM (
+_ONE_DIALOG: Final = f"""SELECT {_DIALOG}, {_CRM}, (SELECT json_group_array(json(item)) FROM (
         SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
         FROM participants p LEFT JOIN users u ON u.user_id = p.user_id
         WHERE p.chat_id = d.chat_id ORDER BY p.user_id))
@@ -67,7 +67,7 @@ MESSAGE: Final = f"""json_object(
         'type', f.type, 'url', NULLIF(f.url, ''), 'state', f.state, 'problem', NULLIF(f.problem, '')))
         FROM files f WHERE f.message_id = m.message_id))"""
 
-_MESSAGES: Final = f"""SELECT json_group_array(json(item)), MAX(message_id), COUNT(*) FROM (
+_MESSAGES: Final = f"""SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', MAX(message_id), COUNT(*) FROM (
     SELECT {MESSAGE} AS item, m.message_id AS message_id FROM messages m
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
@@ -147,7 +147,8 @@ def page(
 
 def page_sql(item: str, source: str, conditions: Conditions, order: Order) -> str:
     position = " || ',' || ".join(order.keys)
-    return f"""SELECT json_group_array(json(item)), group_concat(position, ' '), COUNT(*) FROM (
+    # The items are JSON already: joined as they are, they are not parsed once more.
+    return f"""SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', group_concat(position, ' '), COUNT(*) FROM (
         SELECT {item} AS item, {position} AS position FROM {source} WHERE {conditions.sql}
         ORDER BY {order.by} LIMIT :limit)"""
 
@@ -157,7 +158,9 @@ def dialog(storage: Storage, chat_id: int) -> str | None:
         row = tx.sql.execute(_ONE_DIALOG, (chat_id,)).fetchone()
         if row is None:
             return None
-        return f'{{"dialog":{row[0]},"sessions":{session_pages.sessions(tx, chat_id)},"participants":{row[1]}}}'
+        dialog, crm, participants = row
+        sessions = session_pages.sessions(tx, chat_id)
+        return f'{{"dialog":{dialog},"sessions":{sessions},"participants":{participants},"crm":{crm}}}'
 
 
 def versions(storage: Storage, chat_id: int, message_id: int) -> list[MessageVersion] | None:

@@ -106,7 +106,8 @@ def _validate(response: Response) -> None:
     if "ETag" not in response.headers:
         response.set_etag(hashlib.blake2b(response.get_data(), digest_size=12).hexdigest(), weak=True)
         response.headers["Cache-Control"] = "private, no-cache"
-    response.make_conditional(request)
+    if "If-None-Match" in request.headers:
+        response.make_conditional(request)
 
 
 def _pack(response: Response) -> None:

@@ -137,7 +137,7 @@ def test_every_field_of_a_dialog_is_documented(server: Server) -> None:
 def test_every_field_of_one_dialog_is_documented(server: Server) -> None:
     chat_id = server.api("/api/dialogs")["dialogs"][0]["chat_id"]
     found, heading = server.api(f"/api/dialogs/{chat_id}"), "GET /api/dialogs/CHAT_ID"
-    assert set(found) == {"dialog", "sessions", "participants", "messages", "next_cursor"}
+    assert set(found) == {"dialog", "sessions", "participants", "crm", "messages", "next_cursor"}
     assert keys(found["sessions"]) == fields_of(heading, "Field of a session")
     events = [event for session in found["sessions"] for event in session["events"]]
     assert keys(events) == fields_of(heading, "Field of an event")

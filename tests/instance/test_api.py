@@ -18,7 +18,7 @@ from tests.support import TOKEN, Server, until, vector
 
 DIALOG = {
     "chat_id", "dialog_id", "title", "status", "session_id", "line_id", "connector_id", "client", "operator",
-    "opened_at", "handed_over_at", "last_message_at", "message_count", "crm", "complete",
+    "opened_at", "handed_over_at", "last_message_at", "message_count", "complete",
 }  # fmt: skip
 MESSAGE = {
     "message_id", "chat_id", "session_id", "author", "text", "text_plain", "sent_at", "sent_at_exact", "edited_at",
@@ -182,7 +182,7 @@ def test_a_dialog_has_exactly_the_promised_keys(api: Server) -> None:
 
 def test_one_dialog_has_exactly_the_promised_keys(api: Server) -> None:
     found = get(api, "/api/dialogs/1763")
-    assert set(found) == {"dialog", "sessions", "participants", "messages", "next_cursor"}
+    assert set(found) == {"dialog", "sessions", "participants", "crm", "messages", "next_cursor"}
     assert set(found["dialog"]) == DIALOG
     assert {person["id"] for person in found["participants"]} == {744, 27}
     assert [m["message_id"] for m in found["messages"]] == [85833, 85835, 85837, 85851]

@@ -149,7 +149,7 @@ def test_a_conversation_is_told_from_the_bots_entry_to_the_rating(shared: Workin
     assert all(e["exact"] for e in session["events"] if e["kind"] != "joined")
     assert 20 <= session["first_response_s"] <= 25 and 100 <= session["resolution_s"] <= 110
     assert session["answered_at"] == events["answered"]["at"]
-    assert server.api(f"/api/dialogs/{chat_id}")["dialog"]["crm"] == [{"type": "lead", "id": client.chat.crm_lead_id}]
+    assert server.api(f"/api/dialogs/{chat_id}")["crm"] == [{"type": "lead", "id": client.chat.crm_lead_id}]
 
 
 def test_a_session_that_is_opened_again_and_a_new_one_have_their_own_courses(shared: Working) -> None:
