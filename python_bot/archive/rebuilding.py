@@ -36,6 +36,9 @@ COPIED: Final = (
     "erased_chats",
     "erased_sessions",
     "left_contents",
+    "http_texts",
+    "http_journal",
+    "http_journal_causes",
 )
 # Last: before, the triggers would tell subscribers of all that is brought over.
 COPIED_LAST: Final = ("subscriptions", "happenings", "deliveries", "delivery_lanes")
