@@ -24,6 +24,7 @@ from .web.api import search as search_api
 from .web.api import stats as stats_api
 from .web.api import subscriptions as subscriptions_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
+from .web.arrivals import Arrivals, NoteArrivals
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
 from .web.oauth import OAuthReturn
@@ -71,6 +72,7 @@ def flask_app(instance: Instance) -> Flask:
         used=Uses(instance.note_token_use).note,
         refused=lambda reason: instance.metrics.count("api_refusals_total", reason=reason),
     )
+    arrivals = Arrivals()
     manners = ApiManners(Limiter(settings.rate_limit), settings.cors_origins)
     app.before_request(manners.preflight)
     oauth = OAuthReturn(
@@ -92,14 +94,17 @@ def flask_app(instance: Instance) -> Flask:
         subscriptions_api.blueprint(
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew
         ),
-        admin_api.blueprint(access, lambda: monitor.status(instance), instance.switch, instance.reinit_db),
+        admin_api.blueprint(
+            access, lambda: monitor.status(instance), instance.switch, instance.reinit_db, arrivals.marks
+        ),
     ):
         app.register_blueprint(manners.put_on(api))
     app.register_blueprint(
         monitoring.blueprint(access, lambda: monitor.readiness(instance), lambda: monitor.metrics_text(instance))
     )
     app.after_request(inbound.describe)
-    app.wsgi_app = inbound.Journaled(  # type: ignore[method-assign]  # Flask's own way
+    journaled = inbound.Journaled(
         AcceptPrefix(app.wsgi_app, settings.prefix), instance.recorder.note, instance.masks.is_secret
     )
+    app.wsgi_app = NoteArrivals(journaled, arrivals)  # type: ignore[method-assign]  # Flask's own way
     return app

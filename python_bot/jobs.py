@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from . import intake
 from .archive import Archive
@@ -27,6 +27,9 @@ from .sync import Sync
 from .worker import Handler
 
 log = logging.getLogger(__name__)
+
+BOTS_FACT: Final = "bots"
+BOTS_KEPT: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ def ensure_portal(parts: Parts, job: Job) -> None:
     parts.storage.write(lambda tx: parts.archive.set_fact(tx, "nonce", nonce))
     state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce, known.get("event_mode") or "")
     value = {**asdict(state), "ensured_at": int(time.time())}
-    parts.storage.write(lambda tx: parts.archive.set_fact(tx, "portal", value))
+    parts.storage.write(lambda tx: _keep_portal(parts.archive, tx, value))
     parts.sync.begin()
     log.info(
         "the portal is set up: bot %d, lines %s, problems: %s",
@@ -179,6 +182,14 @@ def ensure_portal(parts: Parts, job: Job) -> None:
         "; ".join(state.problems) or "none",
         extra={"trace_id": job.trace_id},
     )
+
+
+def _keep_portal(archive: Archive, tx: Tx, found: dict[str, Any]) -> None:
+    """The state of the portal, and every bot that we have had with the time when it was first seen."""
+    archive.set_fact(tx, "portal", found)
+    known = archive.fact(BOTS_FACT) or []
+    if found["bot_id"] and (not known or known[-1][0] != found["bot_id"]):
+        archive.set_fact(tx, BOTS_FACT, [*known, [found["bot_id"], found["ensured_at"]]][-BOTS_KEPT:])
 
 
 def describe_chat(parts: Parts, job: Job) -> None:

@@ -1,8 +1,9 @@
 """The archive: what was said, by whom, in which session. `contract.Archive` is what everyone else knows of it."""
 
+from .checkup import SqliteCheckup
 from .comparison import SqliteComparison
 from .completeness import SqliteCompleteness
-from .contract import Archive, Comparison, Completeness, Erased, Erasure, Manifests, Source
+from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
 from .raw import SqliteRaw
@@ -10,6 +11,7 @@ from .store import SqliteArchive
 
 __all__ = [
     "Archive",
+    "Checkup",
     "Comparison",
     "Completeness",
     "Erased",
@@ -17,6 +19,7 @@ __all__ = [
     "Manifests",
     "Source",
     "SqliteArchive",
+    "SqliteCheckup",
     "SqliteComparison",
     "SqliteCompleteness",
     "SqliteErasure",

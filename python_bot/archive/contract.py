@@ -360,3 +360,13 @@ class Comparison(Protocol):
 
     def answers(self, after: int, limit: int) -> Sequence[tuple[int, int, int, bytes]]:
         """Kept answers of sessions above `after`: session_id, chat_id, asked_at, body."""
+
+
+class Checkup(Protocol):
+    """What the doctor asks, of an archive of any release."""
+
+    def last_event(self, other_than: str) -> tuple[str, int] | None:
+        """The newest recorded event but those of this name, and when it came (Unix seconds)."""
+
+    def people_with_several_chats(self, limit: int) -> list[int]:
+        """Clients for whom more than one chat exists in the same channel of the same line."""

@@ -88,7 +88,7 @@ class Transport:
         self._pool = urllib3.PoolManager(
             maxsize=4,
             retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s),
+            timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, read_timeout_s), read=read_timeout_s),
             headers={"User-Agent": "b24bot", "Accept": "application/json"},
         )
 

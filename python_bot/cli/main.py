@@ -16,6 +16,7 @@ from .completeness import completeness
 from .config import config
 from .create import create
 from .demo import demo
+from .doctor import doctor, doctor_of_server
 from .duckdns import duckdns
 from .export import export
 from .forget import forget
@@ -33,6 +34,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
 
 SERVER_VERBS: dict[str, click.Command] = {
     "demo": demo,
+    "doctor": doctor_of_server,
     "duckdns": duckdns,
     "list": operate.list_instances,
     "recover": operate.recover,
@@ -44,6 +46,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "config": config,
     "create": create,
     "disable": operate.disable,
+    "doctor": doctor,
     "enable": operate.enable,
     "export": export,
     "forget": forget,

@@ -3,7 +3,7 @@
 Callers see `Tx` and our own errors, never SQLite: only the stores open a `Tx`.
 """
 
-from .copies import Frozen, Inspection, KeptCopy, inspect
+from .copies import Frozen, Inspection, KeptCopy, inspect, verdict
 from .schema import migrate
 from .scratch import ScratchFile, remove_left
 from .storage import Storage
@@ -22,4 +22,5 @@ __all__ = [
     "migrate",
     "name_aside",
     "remove_left",
+    "verdict",
 ]

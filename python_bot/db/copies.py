@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ..errors import StorageDamaged
 from .connection import BUSY_TIMEOUT_S, connect, translated
@@ -109,3 +110,30 @@ def inspect(path: Path) -> Inspection:
     except sqlite3.Error as error:
         raise StorageDamaged(f"this is no archive of ours: {error}") from None
     return Inspection(schema, dialogs, messages)
+
+
+STEPS_BETWEEN_LOOKS: Final = 20_000  # of SQLite's machine, between two looks at the clock
+
+
+def verdict(path: Path, within_s: float) -> str | None:
+    """What SQLite's quick check says of a database in use: 'ok', or what is wrong; None when it takes longer.
+
+    Reads only. Raises StorageError when the file cannot be opened.
+    """
+    end = time.monotonic() + within_s
+    try:
+        connection = connect(path, "rw", BUSY_TIMEOUT_S)
+        try:
+            connection.execute("PRAGMA query_only=ON")
+            connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            return None
+        told = translated(error)
+        if isinstance(told, StorageDamaged):
+            return str(error)
+        raise told from None
+    return " ".join(found.split())

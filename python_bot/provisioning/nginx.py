@@ -257,6 +257,12 @@ def _put_stand_in(layout: Layout, step: AcmeCertificate, future: Path) -> None:
     vhost.write_text(text, encoding="utf-8")
 
 
+def complaints() -> tuple[str, tuple[str, ...]]:
+    """What nginx says of the files as they lie there: why it refuses them ('' when it does not), and its warnings."""
+    found = _test(None)
+    return (found.cause or "nginx -t failed") if found.failed else "", found.warnings
+
+
 def is_running() -> bool:
     return _pid() is not None
 

@@ -54,6 +54,7 @@ class Core:
         self.limits = Limits(limits)
         self.faults = Faults(latency_s, random.Random(seed + 1))
         self.oauth_faults = HttpFaults()
+        self.faults.now = self.oauth_faults.now = self.clock.now
         self.tokens = TokenStore(self.clock)
         self.queue = EventQueue(self.journal, self.faults, self.clock)
         self.events = Events(self)

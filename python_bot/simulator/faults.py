@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -44,6 +45,7 @@ class HttpFaults:
         self._hanging = threading.Event()
         self._hanging.set()  # set: nothing hangs
         self.on_down: Callable[[bool], None] = lambda down: None
+        self.now: Callable[[], float] = time.time  # what the Date of every answer tells
 
     # whole answers
 

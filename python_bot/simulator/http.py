@@ -156,5 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are recorded by the portal, not on the terminal."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.server.faults.now() if timestamp is None else timestamp)
+
     def version_string(self) -> str:
         return "nginx"

@@ -15,14 +15,22 @@ def blueprint(
     status: Callable[[], dict[str, Any]],
     switch: Callable[[bool], None],
     reinit_db: Callable[[], str],
+    arrivals: Callable[[], dict[str, str]],
 ) -> Blueprint:
-    """`status`: the state as JSON values; `switch`: on or off; `reinit_db`: returns the name of the kept copy."""
+    """`status`: the state as JSON values; `switch`: on or off; `reinit_db`: returns the name of the kept copy.
+
+    `arrivals`: the marked requests of the doctor that arrived, with the path that each had then.
+    """
     admin = Blueprint("admin", __name__, url_prefix="/api/admin")
     admin.before_request(access.require_admin)
 
     @admin.get("/status")
     def get_status() -> Response:
         return jsonify(status())
+
+    @admin.get("/arrivals")
+    def get_arrivals() -> Response:
+        return jsonify(arrivals=arrivals())
 
     @admin.post("/enable")
     def enable() -> Response:

@@ -1,0 +1,169 @@
+"""What the portal says of us: one batch, then its own test event. Asked with the rights of the instance's user."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import secrets
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ..bitrix.client import BitrixClient, Command
+from ..bitrix.connection import Connection, connect
+from ..bitrix.ensure import LINE_FIELDS
+from ..bitrix.payload import Node
+from ..bitrix.tokens import Installation
+from ..errors import B24BotError, CallRefused, NotAuthorized, PortalError
+from .facts import LineSettings, PortalState, Subject, TokenState
+
+ANSWER_S: Final = 2.5
+TEST_S: Final = 4.0
+LOOK_S: Final = 0.05
+# A person who left: https://apidocs.bitrix24.com/error-codes.html
+DISMISSED: Final = ("authorization_error", "user_access_error")
+
+
+def ask(subject: Subject, inbound_nonce: Callable[[], str], end: float) -> PortalState:
+    """`inbound_nonce`: what the last test event that arrived carried. `end`: by `time.monotonic()`."""
+    link = connect(
+        subject.home,
+        portal=subject.portal,
+        oauth_url=subject.oauth_url,
+        client_id=subject.client_id,
+        client_secret=subject.client_secret,
+        read_timeout_s=ANSWER_S,
+    )
+    try:
+        return _ask(link, subject, inbound_nonce, end)
+    finally:
+        link.transport.close()
+
+
+def _ask(link: Connection, subject: Subject, inbound_nonce: Callable[[], str], end: float) -> PortalState:
+    stored = link.tokens.current()
+    if stored is None:
+        return PortalState("none")
+    if stored.uninstalled_at:
+        return PortalState("uninstalled")
+    seen = PortalState(
+        "works",
+        token_left_s=stored.expires_at - time.time(),
+        renewable=link.authorizer.can_refresh(stored),
+        clock_ahead_s=_clock_ahead(stored.client_endpoint),
+    )
+    try:
+        answers = _answers(link.client, subject)
+    except PortalError as error:
+        return replace(seen, token=_state_of(error, seen), problem=str(error))
+    renewed = (link.tokens.current() or stored).access_token != stored.access_token
+    seen = replace(_read(seen, answers, stored, subject), renewed=renewed)
+    return _test(link.client, seen, inbound_nonce, end) if subject.wish.event_mode == "webhook" else seen
+
+
+def _state_of(error: PortalError, seen: PortalState) -> TokenState:
+    if not isinstance(error, NotAuthorized):
+        return "unreachable"
+    if any(code in str(error) for code in DISMISSED):
+        return "dismissed"
+    if not seen.renewable and seen.token_left_s is not None and seen.token_left_s <= 0:
+        return "expired"
+    return "dead"
+
+
+def _commands(subject: Subject) -> dict[str, Command]:
+    bots = "imbot.bot.list" if subject.wish.event_mode == "webhook" else "imbot.v2.Bot.list"
+    return {
+        "profile": Command("profile"),
+        "scope": Command("scope"),
+        "handlers": Command("event.get"),
+        "bots": Command(bots),
+        "lines": Command("imopenlines.config.list.get", {"PARAMS": {}}),
+    }
+
+
+def _answers(client: BitrixClient, subject: Subject) -> dict[str, Any]:
+    """Raises PortalError. `profile` is asked alone first: a token that a batch meets dead is told too late."""
+    commands = _commands(subject)
+    profile = client.call("profile")
+    rest = [name for name in commands if name != "profile"]
+    found = client.batch([commands[name] for name in rest])
+    return {"profile": profile, **dict(zip(rest, found, strict=True))}
+
+
+def _read(seen: PortalState, answers: dict[str, Any], stored: Installation, subject: Subject) -> PortalState:
+    commands = _commands(subject)
+    refusals = {
+        commands[name].method: getattr(answer, "code", type(answer).__name__)
+        for name, answer in answers.items()
+        if isinstance(answer, B24BotError)
+    }
+    told = {name: None if isinstance(answer, B24BotError) else answer for name, answer in answers.items()}
+    profile = Node(told["profile"])
+    scopes = tuple(sorted(map(str, told["scope"]))) if isinstance(told["scope"], list) else None
+    bots = told["bots"].get("bots") if isinstance(told["bots"], dict) and "bots" in told["bots"] else told["bots"]
+    return replace(
+        seen,
+        scopes=scopes,
+        user_id=profile.number("ID") or stored.user_id,
+        admin=profile.yes("ADMIN") if "ADMIN" in (profile.raw or {}) else None,
+        handlers=_rows(told["handlers"], lambda row: (row.text("event").upper(), row.text("handler"))),
+        bots=_rows(bots, lambda row: (row.number("ID", "id") or 0, row.text("CODE", "code"))),
+        lines=_rows(
+            told["lines"],
+            lambda row: LineSettings(
+                row.number("ID") or 0, row.text("LINE_NAME"), {name: row.text(name) for name in LINE_FIELDS}
+            ),
+        ),
+        refusals=refusals,
+    )
+
+
+def _rows(answer: Any, read: Callable[[Node], Any]) -> tuple[Any, ...] | None:
+    return None if answer is None else tuple(read(row) for row in Node(answer).nodes())
+
+
+def _test(client: BitrixClient, seen: PortalState, inbound_nonce: Callable[[], str], end: float) -> PortalState:
+    """The portal's event of our own making: whether it comes, and when."""
+    nonce = f"doctor-{secrets.token_hex(8)}"
+    began = time.monotonic()
+    try:
+        client.call("event.test", {"nonce": nonce})
+    except CallRefused as refusal:
+        return replace(seen, refusals={**seen.refusals, "event.test": refusal.code})
+    except PortalError as error:
+        return replace(seen, problem=str(error))
+    last = min(end, time.monotonic() + TEST_S)
+    while time.monotonic() < last:
+        with suppress(B24BotError):
+            if inbound_nonce() == nonce:
+                return replace(seen, test_sent=True, test_s=time.monotonic() - began)
+        time.sleep(LOOK_S)
+    return replace(seen, test_sent=True)
+
+
+def _clock_ahead(endpoint: str) -> float | None:
+    """Our clock minus the portal's, by the Date of an answer to a request without any token; None when it told none."""
+    url = urlsplit(endpoint)
+    if not url.hostname:
+        return None
+    # Not checked: a certificate is not valid yet, or any more, to a clock that is wrong, and no secret is sent.
+    insecure = ssl.create_default_context()
+    insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
+    connection = (
+        http.client.HTTPSConnection(url.hostname, url.port, timeout=ANSWER_S, context=insecure)
+        if url.scheme == "https"
+        else http.client.HTTPConnection(url.hostname, url.port, timeout=ANSWER_S)
+    )
+    try:
+        connection.request("HEAD", "/", headers={"User-Agent": "b24bot"})
+        date = connection.getresponse().getheader("Date") or ""
+        return time.time() - email.utils.parsedate_to_datetime(date).timestamp()
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,59 @@
+"""All facts about one instance, gathered side by side within a few seconds.
+
+Root looks at the machine first; what lies in the instance's home, and the portal, are then asked with the rights of its
+user, so that nothing there becomes root's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from ..errors import B24BotError
+from ..provisioning.owner import acting_as_owner
+from ..provisioning.paths import Layout
+from ..provisioning.spec import InstanceSpec
+from . import asking, machine_state, visits
+from .checks import check
+from .facts import ArchiveState, Facts, PortalState, Reach, Subject
+from .records import Records
+from .report import Report, report
+
+MACHINE_S: Final = 3.0
+REACH_S: Final = 6.0
+ALL_S: Final = 9.0
+
+
+def examine(layout: Layout, spec: InstanceSpec, subject: Subject) -> Report:
+    began = time.monotonic()
+    facts = gather(layout, spec, subject)
+    return report(subject.name, check(facts), time.monotonic() - began)
+
+
+def gather(layout: Layout, spec: InstanceSpec, subject: Subject) -> Facts:
+    end = time.monotonic() + ALL_S
+    seen: list[Reach] = []
+    looking = threading.Thread(target=lambda: seen.append(visits.look(subject, REACH_S)), daemon=True)
+    looking.start()
+    machine = machine_state.look(layout, spec, subject, MACHINE_S)
+    with acting_as_owner(subject.home):
+        portal, archive = _inner(subject, end)
+    looking.join(max(0.0, end - time.monotonic()))
+    reach = seen[0] if seen else Reach(None, None, (), ())
+    return Facts(subject, machine, reach, portal, archive, time.time())
+
+
+def _inner(subject: Subject, end: float) -> tuple[PortalState, ArchiveState]:
+    """The portal is asked in this thread: it may write a renewed token, which must not happen with other rights."""
+    records = Records(subject.home)
+    states: list[ArchiveState] = []
+    reading = threading.Thread(target=lambda: states.append(records.look(end - time.monotonic() - 1.0)), daemon=True)
+    reading.start()
+    try:
+        portal = asking.ask(subject, records.inbound_nonce, end)
+    except B24BotError as error:
+        portal = PortalState("unreachable", problem=str(error))
+    reading.join(max(0.0, end - time.monotonic()))
+    records.close()
+    return portal, states[0] if states else ArchiveState((subject.home / "dialogs.db").is_file())

@@ -1,0 +1,105 @@
+"""What the archive knows, read beside the running instance with the rights of its user."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from ..archive import SqliteArchive, SqliteCheckup, SqliteComparison, SqliteCompleteness
+from ..db import Storage, verdict
+from ..errors import StorageDamaged, StorageError
+from ..outbox import SqliteOutbox
+from ..proof.report import Report
+from .facts import ArchiveState, Buried
+from .together import together
+
+SHOWN: Final = 20
+AT_REST_S: Final = 86_400  # what is younger may still be compared by itself
+GAPS: Final = ("missing", "sessions_uncompared", "session_numbers_unprobed")
+OWN_TEST: Final = "ONAPPTEST"
+
+
+class Records:
+    """Reads only, and never migrates. Close it after use."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / "dialogs.db"
+        self._storage = Storage(self._path)
+        self._archive = SqliteArchive(self._storage)
+
+    def close(self) -> None:
+        self._storage.close()
+
+    def inbound_nonce(self) -> str:
+        """Of the last test event of the portal that arrived. Raises StorageError."""
+        return str((self._archive.fact("inbound") or {}).get("nonce", ""))
+
+    def look(self, within_s: float) -> ArchiveState:
+        if not self._path.is_file():
+            return ArchiveState(False)
+        now = time.time()
+        checkup, outbox = SqliteCheckup(self._storage), SqliteOutbox(self._storage)
+        report = Report(self._archive, SqliteComparison(self._storage), SqliteCompleteness(self._storage))
+        problems: list[str] = []
+
+        def guarded(question: Callable[[], Any]) -> Callable[[], Any]:
+            """A damaged archive is a finding, not an answer that is missing."""
+
+            def ask() -> Any:
+                try:
+                    return question()
+                except StorageError as error:
+                    problems.append(("damaged " if isinstance(error, StorageDamaged) else "") + str(error))
+                    raise
+
+            return ask
+
+        found = together(
+            {
+                "verdict": guarded(lambda: verdict(self._path, within_s * 0.8)),
+                "depth": guarded(lambda: outbox.depth(now)),
+                "waiting": guarded(lambda: outbox.waiting(SHOWN)),
+                "buried": guarded(lambda: outbox.buried(SHOWN)),
+                "last": guarded(lambda: checkup.last_event(OWN_TEST)),
+                "doubled": guarded(lambda: checkup.people_with_several_chats(SHOWN)),
+                "portal": guarded(lambda: self._archive.fact("portal")),
+                "bots": guarded(lambda: self._archive.fact("bots")),
+                "counts": guarded(self._archive.counts),
+                "totals": guarded(lambda: report.totals(0, int(now) - AT_REST_S)),
+            },
+            within_s,
+        )
+        aside = tuple(sorted(path.name for path in self._path.parent.glob(f"{self._path.name}.unreadable-*")))
+        return replace(_state(found, problems, now), set_aside=aside)
+
+
+def _state(found: dict[str, Any], problems: list[str], now: float) -> ArchiveState:
+    damaged = next((text.removeprefix("damaged ") for text in problems if text.startswith("damaged ")), None)
+    depth, last = found.get("depth"), found.get("last")
+    held_back = [job for job in found.get("waiting", []) if job.last_error]
+    return ArchiveState(
+        True,
+        verdict=damaged if damaged and found.get("verdict") in (None, "ok") else found.get("verdict"),
+        problem=problems[0] if problems else "",
+        waiting=sum(depth.waiting.values()) if depth else 0,
+        oldest_s=now - depth.oldest_waiting_at if depth and depth.oldest_waiting_at else None,
+        last_error=held_back[0].last_error if held_back else "",
+        buried=tuple(Buried(each.job.kind, each.job.last_error or "") for each in found.get("buried", [])),
+        last_event=last[0] if last else "",
+        last_event_s=now - last[1] if last else None,
+        bot_id=_number((found.get("portal") or {}).get("bot_id")),
+        bot_ids=tuple((int(bot_id), int(at)) for bot_id, at in found.get("bots") or []),
+        doubled=tuple(found.get("doubled", [])),
+        dialogs=(found.get("counts") or {}).get("dialogs", 0),
+        gaps=sum(_number((found.get("totals") or {}).get(name)) for name in GAPS),
+    )
+
+
+def _number(value: Any) -> int:
+    with suppress(TypeError, ValueError):
+        return int(value)
+    return 0

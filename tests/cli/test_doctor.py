@@ -1,0 +1,234 @@
+"""`botctl INSTANCE doctor`: every fault of an instance and its portal is really made, and the doctor names it first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from python_bot.simulator import App, SimulatedPortal
+from tests.cli.tools import StagedServer, botctl
+from tests.instance.tools import wait_idle
+from tests.support import until
+from tests.support.payloads import CLIENT_ID
+from tests.support.server import CLIENT_SECRET
+
+ELSEWHERE: Final = "https://former.example.ru/python_bot/"
+
+
+class Shop(NamedTuple):
+    root: Path
+    portal: SimulatedPortal
+    server: StagedServer
+
+    @property
+    def app(self) -> App:
+        return self.portal.core.apps[CLIENT_ID]
+
+    @property
+    def bot_id(self) -> int:
+        return max(self.portal.core.bots)
+
+    @property
+    def auth(self) -> Path:
+        return self.server.home / "auth.json"
+
+    def write(self, *statements: str) -> None:
+        with contextlib.closing(sqlite3.connect(self.server.home / "dialogs.db", timeout=30)) as db, db:
+            for statement in statements:
+                db.execute(statement)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """An installed instance at rest: one client wrote and was handed over."""
+    with SimulatedPortal(limits=False) as portal, StagedServer(tmp_path, portal) as server:
+        server.install()
+        message = portal.client("Анна Смирнова").writes("Добрый день!")
+        until(lambda: portal.handed_over(message.chat_id), what="the hand-over")
+        wait_idle(server)
+        portal.wait_quiet()
+        yield Shop(tmp_path, portal, server)
+
+
+def examined(shop: Shop, *options: str) -> dict[str, Any]:
+    done = botctl(shop.root, "shop-1", "doctor", "--json", *options)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == (0 if found["level"] == "green" else 1), done.stderr
+    assert found["seconds"] < 10
+    return found
+
+
+def problems(found: dict[str, Any]) -> list[str]:
+    """Codes of what is wrong by itself, the root cause first."""
+    return [row["code"] for row in found["findings"] if row["level"] != "green" and not row["because"]]
+
+
+def test_a_healthy_instance_is_green_in_every_section(shop: Shop) -> None:
+    found = examined(shop)
+    assert (found["level"], problems(found), found["root_cause"]) == ("green", [], None)
+    assert {row["section"] for row in found["findings"]} == set("ABCDEFM")
+    codes = {row["code"] for row in found["findings"]}
+    expected = {"dns_ok", "reach_ok", "handler_ok", "token_ok", "scope_ok", "installer_ok", "round_trip_ok", "bot_ok"}
+    expected |= {"lines_ok", "database_ok", "events_seen", "outbox_ok", "completeness_ok", "chats_ok", "log_ok"}
+    assert expected <= codes
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+
+def handler_of_another_server(shop: Shop) -> None:
+    for handler in shop.portal.core.handlers:
+        handler.url = ELSEWHERE
+
+
+def subscription_missing(shop: Shop) -> None:
+    shop.portal.core.unbind(CLIENT_ID, "ONAPPTEST")
+    shop.portal.core.unbind(CLIENT_ID, "ONSESSIONSTART")
+
+
+def bot_deleted(shop: Shop) -> None:
+    shop.portal.core.remove_bot(shop.bot_id)  # silently: with its event the instance would mend it at once
+
+
+def scope_missing(shop: Shop) -> None:
+    shop.app.scopes = ("im", "imopenlines", "disk")
+
+
+def tokens_dead(shop: Shop) -> None:
+    shop.portal.core.tokens.access.clear()
+    shop.portal.core.tokens.refresh.clear()
+
+
+def installer_dismissed(shop: Shop) -> None:
+    shop.portal.core.users[1].active = False
+
+
+def line_detached(shop: Shop) -> None:
+    shop.portal.line(3).fields["WELCOME_BOT_ENABLE"] = "N"
+
+
+def welcome_bot_left_reset(shop: Shop) -> None:
+    shop.portal.line(3).fields["WELCOME_BOT_LEFT"] = "queue"
+
+
+def portal_silent(shop: Shop) -> None:
+    shop.portal.faults.drop_events(10**6)
+    an_hour_ago(shop)
+
+
+def an_hour_ago(shop: Shop) -> None:
+    shop.write("UPDATE journal SET received_at = received_at - 3600")
+
+
+def portal_unreachable(shop: Shop) -> None:
+    shop.portal.faults.down = True
+
+
+def clock_off(shop: Shop) -> None:
+    shop.portal.clock.advance(600)
+
+
+def outbox_stuck(shop: Shop) -> None:
+    shop.portal.faults.fail("imopenlines.bot.session.operator", "INTERNAL_SERVER_ERROR", times=10**6)
+    shop.portal.client("Борис").writes("Есть кто?")
+    refused = "SELECT 1 FROM outbox WHERE kind = 'handover' AND last_error <> '' AND claimed_until = 0"
+    until(lambda: shop.server.sql(refused), what="the hand-over was tried and waits")
+    shop.write("UPDATE outbox SET created_at = created_at - 3600, due_at = due_at + 3600 WHERE attempts > 0")
+
+
+def jobs_given_up(shop: Shop) -> None:
+    shop.write(
+        "INSERT INTO outbox (kind, payload, lane, dedupe_key, trace_id, attempts, created_at, due_at, buried_at,"
+        " last_error) VALUES ('names', '{}', 'names', 'names', '', 8, 1, 1, 2, 'no answer from the portal')"
+    )
+
+
+def database_damaged(shop: Shop) -> None:
+    """While the instance runs, as a failing disk does it."""
+    shop.write("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = shop.server.home / "dialogs.db"
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(b"\x5a" * 4096 * 8)
+
+
+def database_no_database(shop: Shop) -> None:
+    """The instance finds it so at its start."""
+    shop.server.stop()
+    (shop.server.home / "dialogs.db").write_bytes(b"\x5a" * 8192)
+    shop.server.start()
+    wait_idle(shop.server)
+
+
+def application_removed(shop: Shop) -> None:
+    shop.portal.uninstall_app(shop.app)
+    until(lambda: 'uninstalled_at": 0' not in shop.auth.read_text(), what="the instance knows of it")
+
+
+def permissions(shop: Shop) -> None:
+    shop.auth.chmod(0o644)
+
+
+def calls_switched_off(shop: Shop) -> None:
+    shop.server.api("/api/admin/disable", "POST")
+
+
+def secret_in_a_log(shop: Shop) -> None:
+    with (shop.server.home / "bot.log").open("a") as log:
+        log.write(f"oops {CLIENT_SECRET}\n")
+
+
+def port_dead(shop: Shop) -> None:
+    shop.server.stop()
+
+
+def several_chats(shop: Shop) -> None:
+    shop.write(
+        "INSERT INTO dialogs (chat_id, dialog_id, entity_id, connector_id, line_id, client_id, opened_at)"
+        " SELECT 999, 'chat999', entity_id, connector_id, line_id, client_id, opened_at FROM dialogs LIMIT 1"
+    )
+
+
+def installer_no_administrator(shop: Shop) -> None:
+    shop.portal.core.users[1].admin = False
+
+
+FAULTS: Final[dict[str, Callable[[Shop], None]]] = {
+    "handler_foreign": handler_of_another_server,
+    "handler_missing": subscription_missing,
+    "bot_missing": bot_deleted,
+    "scope_missing": scope_missing,
+    "tokens_dead": tokens_dead,
+    "installer_dismissed": installer_dismissed,
+    "line_detached": line_detached,
+    "line_fields": welcome_bot_left_reset,
+    "silent_network": portal_silent,
+    "portal_unreachable": portal_unreachable,
+    "clock_wrong": clock_off,
+    "outbox_stuck": outbox_stuck,
+    "outbox_buried": jobs_given_up,
+    "database_damaged": database_damaged,
+    "database_set_aside": database_no_database,
+    "uninstalled": application_removed,
+    "permissions": permissions,
+    "disabled": calls_switched_off,
+    "log_secret": secret_in_a_log,
+    "port_dead": port_dead,
+    "chats_doubled": several_chats,
+    "installer_plain": installer_no_administrator,
+}
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_fault_is_named_first_and_nothing_false_is_said(shop: Shop, code: str) -> None:
+    FAULTS[code](shop)
+    found = examined(shop)
+    assert problems(found) == [code], json.dumps(found, ensure_ascii=False, indent=1)
+    first = found["findings"][0]
+    assert first["evidence"] and first["meaning"] and first["next_step"]
