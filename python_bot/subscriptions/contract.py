@@ -109,7 +109,7 @@ class Subscriptions(Protocol):
     # --- from happenings to deliveries
 
     def deal(self, tx: Tx, limit: int, now: float) -> int:
-        """Make deliveries of the next happenings and forget those, at once; how many happenings it were.
+        """Make at most about `limit` deliveries of the next happenings and forget those; how many happenings it were.
 
         What changes of a message beside its coming, an edit or a deletion needs no delivery of its own.
         """

@@ -28,7 +28,8 @@ from .turns import Busy, Standing, places
 
 log = logging.getLogger(__name__)
 
-DEAL: Final = 100  # happenings of one transaction
+DEAL: Final = 100  # deliveries of one transaction
+REST: Final = 4.0  # times as long as it deals it rests: the writer belongs to the portal's events
 LOOK_S: Final = 1.0  # another process may have written, and only a look tells
 IDLE_LOOK_S: Final = 5.0  # the same while there is no subscription
 BREATH_S: Final = 0.02  # so that what happens together is dealt together
@@ -83,8 +84,7 @@ class Courier(threading.Thread):
                     self._woken.wait(IDLE_LOOK_S if self._may_work() else SWITCH_LOOK_S)
                     continue
                 seen = self._archive.wait_for_change(0, 0.0)
-                while self.deal() == DEAL and not self._stopped.is_set():
-                    pass
+                self._deal_out()
                 self._clean()
                 self._send_out(self._take())
                 self._archive.wait_for_change(seen, self._pause())
@@ -116,6 +116,11 @@ class Courier(threading.Thread):
         with self._lock:
             self._standings.pop(subscription_id, None)
         self._woken.set()
+
+    def _deal_out(self) -> None:
+        started = time.monotonic()
+        while self.deal() and not self._stopped.wait(REST * (time.monotonic() - started)):
+            started = time.monotonic()
 
     def deal(self) -> int:
         """Make deliveries of the next happenings; how many these were."""

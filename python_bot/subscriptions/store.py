@@ -26,6 +26,7 @@ _LANE: Final = (
     " ON CONFLICT (subscription_id, chat_id) DO NOTHING"
 )
 _LAST_ID: Final = "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'deliveries'), 0)"
+_NEXT_HAPPENINGS: Final = "SELECT id, event, chat_id, message_id, at FROM happenings ORDER BY id LIMIT ?"
 _DIALOG: Final = f"SELECT d.line_id, {IS_COMPLETE} FROM dialogs d WHERE d.chat_id = ?"
 _HEAD: Final = (
     f"SELECT {_DELIVERY} FROM deliveries WHERE subscription_id = ? AND chat_id = ? AND state = 'waiting'"
@@ -134,16 +135,13 @@ class SqliteSubscriptions:
     # --- from happenings to deliveries
 
     def deal(self, tx: Tx, limit: int, now: float) -> int:
-        rows = [
-            Happening(*row)
-            for row in tx.sql.execute(
-                "SELECT id, event, chat_id, message_id, at FROM happenings ORDER BY id LIMIT ?", (limit,)
-            )
-        ]
+        wanting = [subscription for subscription in _subscriptions(tx) if subscription.active]
+        few = max(1, limit // max(1, len(wanting)))
+        rows = [Happening(*row) for row in tx.sql.execute(_NEXT_HAPPENINGS, (few,))]
         if not rows:
             return 0
-        wanting = [subscription for subscription in _subscriptions(tx) if subscription.active]
         dialogs = {chat_id: tx.sql.execute(_DIALOG, (chat_id,)).fetchone() for chat_id in {row.chat_id for row in rows}}
+        dealt: list[tuple[int, Happening]] = []
         for subscription in wanting:
             for row in worth_telling(rows, subscription.events):
                 if dialogs[row.chat_id] is None:
@@ -152,12 +150,13 @@ class SqliteSubscriptions:
                 # A line that nobody told yet is looked at again when the delivery is sent.
                 is_its_line = subscription.line_id in (None, line_id) or line_id is None
                 if is_its_line and (is_complete or row.event != "dialog.complete"):
-                    _put(tx, subscription.id, row, now)
+                    dealt.append((subscription.id, row))
+        _put(tx, dealt, now)
         tx.sql.execute("DELETE FROM happenings WHERE id <= ?", (rows[-1].id,))
         return len(rows)
 
     def ping(self, tx: Tx, subscription_id: int, now: float) -> int:
-        return _put(tx, subscription_id, Happening(0, PING, PING_CHAT, None, int(now)), now)
+        return _put(tx, [(subscription_id, Happening(0, PING, PING_CHAT, None, int(now)))], now)
 
     # --- sending
 
@@ -254,12 +253,20 @@ class SqliteSubscriptions:
         ).rowcount
 
 
-def _put(tx: Tx, subscription_id: int, row: Happening, now: float) -> int:
+def _put(tx: Tx, dealt: Sequence[tuple[int, Happening]], now: float) -> int:
+    """A delivery for each pair of subscription and happening, in this order; the number of the first one."""
     # Microseconds, so that a restored backup never gives the same number to something else.
-    delivery_id = max(int(tx.sql.execute(_LAST_ID).fetchone()[0]) + 1, int(now * 1_000_000))
-    tx.sql.execute(_PUT, (delivery_id, subscription_id, row.event, row.chat_id, row.message_id, row.at))
-    tx.sql.execute(_LANE, (subscription_id, row.chat_id, now))
-    return delivery_id
+    first = max(int(tx.sql.execute(_LAST_ID).fetchone()[0]) + 1, int(now * 1_000_000))
+    tx.sql.executemany(
+        _PUT,
+        [
+            (first + i, subscription_id, row.event, row.chat_id, row.message_id, row.at)
+            for i, (subscription_id, row) in enumerate(dealt)
+        ],
+    )
+    lanes = dict.fromkeys((subscription_id, row.chat_id) for subscription_id, row in dealt)
+    tx.sql.executemany(_LANE, [(*lane, now) for lane in lanes])
+    return first
 
 
 def _remove_deliveries(tx: Tx, subscription_id: int, limit: int) -> int:

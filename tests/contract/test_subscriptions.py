@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +21,7 @@ from python_bot.subscriptions.contract import PING
 from python_bot.subscriptions.sender import Outcome
 from tests.contract.conversations import ANNA, CHAT, Delete, Edit, Finish, Join, Say, Step, facts, play, said
 from tests.contract.test_feed import T, repairs, steps
+from tests.support import until
 
 LATER = 4e9  # Unix seconds: every pause is over
 NOW = 1_800_000_000.0
@@ -347,3 +351,73 @@ def test_every_subscribers_end_is_the_archives_whatever_failed(
             told_open = [row["event"] == "dialog.opened" for row in statuses]
             assert told_open == [i % 2 == 0 for i in range(len(told_open))], "opened and closed take turns"
             assert told_open[-1] == (dialog["dialog"]["status"] == "open")
+
+
+class Crowd:
+    """Receivers that fail now and then, and notice when two senders work for one dialog at a time."""
+
+    def __init__(self, fails: Callable[[], bool]) -> None:
+        self.taken: list[tuple[str, int, int]] = []  # address, chat, delivery
+        self.overlaps: list[tuple[str, int]] = []
+        self._fails = fails
+        self._lock = threading.Lock()
+        self._at_work: set[tuple[str, int]] = set()
+
+    def post(self, url: str, content: bytes, headers: Any) -> Outcome:
+        row = json.loads(content)
+        lane = (url, row["data"]["dialog"]["chat_id"])
+        with self._lock:
+            if lane in self._at_work:
+                self.overlaps.append(lane)
+            self._at_work.add(lane)
+            fails = self._fails()
+        threading.Event().wait(0.001)  # the others get a chance to come in between
+        with self._lock:
+            self._at_work.discard(lane)
+            if not fails:
+                self.taken.append((*lane, row["id"]))
+        if fails:
+            raise DeliveryFailed("no")
+        return Outcome(200, 0.001)
+
+    def stop(self) -> None:
+        pass
+
+
+def test_many_senders_keep_the_order_of_every_dialog(stores: Any) -> None:
+    store, chance = SqliteSubscriptions(stores.storage), random.Random(7)
+    crowd = Crowd(lambda: chance.random() < 0.05)
+    began = time.monotonic()
+    courier = Courier(
+        stores.storage,
+        stores.archive,
+        store,
+        crowd,  # type: ignore[arg-type]  # stands in for the network
+        Metrics(),
+        "acme",
+        lambda: True,
+        clock=lambda: NOW + 500 * (time.monotonic() - began),  # pauses pass quickly
+    )
+    for name in "abc":
+        stores.write(lambda tx, name=name: store.add(tx, f"https://{name}.example.ru/", EVENTS, None, "whsec_x", NOW))
+    courier.start()
+    try:
+        for number in range(1, 121):
+            chat_id = 5 + number % 6
+            chat, message = facts(chat_id, T, chat_id), said(number, "раз", T + number, chat_id, chat_id=chat_id)
+            stores.write(lambda tx, chat=chat, message=message: stores.archive.add_message(tx, chat, message, 2))
+        until(
+            lambda: not store.happenings() and not any(row.waiting for row in store.backlog().values()),
+            timeout_s=60,
+            what="everything was delivered",
+        )
+    finally:
+        courier.stop()
+    assert crowd.overlaps == []
+    lanes: dict[tuple[str, int], list[int]] = {}
+    for url, chat_id, number in crowd.taken:
+        lanes.setdefault((url, chat_id), []).append(number)
+    assert len(lanes) == 18
+    for numbers in lanes.values():
+        assert len(numbers) == 21  # opened, and twenty messages
+        assert numbers == sorted(set(numbers))
