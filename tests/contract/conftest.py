@@ -46,6 +46,16 @@ class Stores:
         return found
 
 
+def stores_of(storage: Storage) -> Stores:
+    return Stores(
+        storage,
+        SqliteArchive(storage),
+        SqliteOutbox(storage),
+        SqliteComparison(storage),
+        SqliteTraffic(storage),
+    )
+
+
 @contextmanager
 def sqlite_stores() -> Iterator[Stores]:
     # A memory file system, where there is one: these tests commit thousands of times.
@@ -53,13 +63,7 @@ def sqlite_stores() -> Iterator[Stores]:
         storage = Storage(Path(home) / "dialogs.db")
         storage.open()
         try:
-            yield Stores(
-                storage,
-                SqliteArchive(storage),
-                SqliteOutbox(storage),
-                SqliteComparison(storage),
-                SqliteTraffic(storage),
-            )
+            yield stores_of(storage)
         finally:
             storage.close()
 

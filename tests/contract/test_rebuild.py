@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from python_bot.archive import SqliteArchive, SqliteComparison, SqliteErasure, imports, rebuilding
+from python_bot.archive import SqliteComparison, SqliteErasure, imports, rebuilding
 from python_bot.attachments import FileQueue
 from python_bot.bitrix.events import event_time, read_event
 from python_bot.bitrix.history import read_history
@@ -22,9 +22,8 @@ from python_bot.bitrix.php_form import read_request
 from python_bot.db import Storage
 from python_bot.intake import Intake, handover_job
 from python_bot.model import Differences, JournalEntry, User
-from python_bot.outbox import SqliteOutbox
 from python_bot.rebuild import Rebuild
-from tests.contract.conftest import Stores
+from tests.contract.conftest import Stores, stores_of
 from tests.contract.conversations import said
 from tests.instance.tools import altered, client_message, join
 from tests.support import vector
@@ -109,7 +108,7 @@ def rebuilt(stores: Stores, directory: Path) -> Iterator[tuple[Differences, Stor
     storage = Storage(path)
     storage.open()
     try:
-        yield found, Stores(storage, SqliteArchive(storage), SqliteOutbox(storage), SqliteComparison(storage))
+        yield found, stores_of(storage)
     finally:
         storage.close()
         for each in directory.glob("rebuilt.db*"):
