@@ -10,23 +10,7 @@ from typing import Any
 
 from python_bot.db import migrate
 
-WORDS = [
-    "добрый",
-    "день",
-    "доставка",
-    "заказ",
-    "оплата",
-    "завтра",
-    "спасибо",
-    "адрес",
-    "номер",
-    "товар",
-    "цена",
-    "скидка",
-    "вопрос",
-    "ответ",
-    "курьер",
-]
+from .russian import Speaker
 
 
 def make_archive(path: Path, *, dialogs: int, messages_each: int, rng: random.Random) -> None:
@@ -64,20 +48,26 @@ def make_archive(path: Path, *, dialogs: int, messages_each: int, rng: random.Ra
         "INSERT INTO sessions (id, session_id, chat_id, line_id, opened_at, opening_known) VALUES (?, ?, ?, 3, ?, 1)",
         ((i, i, i, 1785312000 + i) for i in range(1, dialogs + 1)),
     )
+    # The stamp of a change is set here: a trigger for each row would take most of the time.
+    triggers = [row[0] for row in db.execute("SELECT sql FROM sqlite_master WHERE name = 'message_is_new'")]
+    db.execute("DROP TRIGGER message_is_new")
     db.executemany(
-        "INSERT INTO messages (message_id, chat_id, session_ref, author_id, author_kind, text, sent_at, source)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 2)",
+        "INSERT INTO messages"
+        " (message_id, chat_id, session_ref, author_id, author_kind, text, sent_at, changed, source)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 2)",
         _messages(dialogs, messages_each, rng),
     )
+    for trigger in triggers:
+        db.execute(trigger)
     db.execute("COMMIT")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
 
 
 def _messages(dialogs: int, each: int, rng: random.Random) -> Iterator[tuple[Any, ...]]:
-    number = 0
+    number, speaker = 0, Speaker(rng)
     for chat in range(1, dialogs + 1):
         for turn in range(each):
             number += 1
             author = (27, "operator") if turn % 2 else (999 + chat, "client")
-            yield number, chat, chat, *author, " ".join(rng.choices(WORDS, k=12)), 1785312000 + chat + turn
+            yield number, chat, chat, *author, speaker.says(), 1785312000 + chat + turn, number

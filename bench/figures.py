@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from python_bot.simulator import SimulatedPortal
-from tests.support import Server, free_port, until
+from tests.support import Server, until
 
-from . import load, machines, servers, sync_figures
-from .archive_maker import make_archive
+from . import load, machines, reading_figures, servers, sync_figures
 from .figure import Figure
 
 CONNECTIONS: Final = 16
@@ -173,53 +170,6 @@ def idle_memory(seconds: float) -> Figure:
     )
 
 
-def reading(seconds: float) -> Figure:
-    """`/api/dialogs?limit=100` over 1,000,000 messages, 8 connections. Datasette gives the same page, spared its
-    counts and facet suggestions."""
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        make_archive(home / "dialogs.db", dialogs=50_000, messages_each=20, rng=random.Random(1))
-        with servers.ours(home=home) as server:
-            request = servers.get_request("/api/dialogs?limit=100")
-            load.run(server.port, lambda: request, connections=8, seconds=1)
-            mine = load.run(server.port, lambda: request, connections=8, seconds=seconds)
-        port = free_port()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "datasette", "serve", "--port", str(port), str(home / "dialogs.db")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            until(lambda: _serves(port), timeout_s=30)
-            request = servers.get_request(
-                "/dialogs/dialogs.json?_size=100&_sort_desc=chat_id&_shape=array&_nocount=1&_nofacet=1&_nosuggest=1"
-            )
-            load.run(port, lambda: request, connections=8, seconds=1)
-            other = load.run(port, lambda: request, connections=8, seconds=seconds)
-        finally:
-            process.terminate()
-            process.wait(20)
-    assert set(mine.statuses) == set(other.statuses) == {200}, (mine.statuses, other.statuses)
-    return Figure(
-        "/api/dialogs?limit=100 over 1,000,000 messages / Datasette over the same file",
-        f"{mine.rate:.0f}/s, p99 {1000 * mine.quantile(0.99):.0f} ms",
-        f"{other.rate:.0f}/s, p99 {1000 * other.quantile(0.99):.0f} ms",
-        mine.rate / other.rate,
-        3.0,
-        True,
-    )
-
-
-def _serves(port: int) -> bool:
-    from urllib.request import urlopen
-
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/-/versions.json", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "acknowledgements": acknowledgements,
     "slow_disk": slow_disk,
@@ -227,7 +177,10 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "handover_leaves": handover_leaves,
     "burst": burst,
     "idle_memory": idle_memory,
-    "reading": reading,
+    "lists": reading_figures.lists,
+    "lists_growth": reading_figures.lists_growth,
+    "searching": reading_figures.searching,
+    "searching_growth": reading_figures.searching_growth,
     "reconciling": sync_figures.reconciling,
     "catch_up": sync_figures.catch_up,
     "first_instance": machines.first_instance,

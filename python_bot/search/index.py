@@ -35,6 +35,7 @@ SCHEMA: Final = (
 START: Final = (-(2**62), -(2**62))
 SCRUB_S: Final = 600.0
 CHUNK: Final = 400  # hits that are looked at in one go
+FIRST_MORE: Final = 4
 RANKED: Final = 5000
 
 _NEWEST: Final = "SELECT rowid FROM words WHERE words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
@@ -136,12 +137,13 @@ class Index:
             if not query.needs_reading:
                 return [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, limit))]
             found: list[int] = []
+            chunk = limit + FIRST_MORE  # most candidates are hits
             while len(found) < limit:
-                rows = self._candidates(tx, query, before)
+                rows = self._candidates(tx, query, before, chunk)
                 found += [row[0] for row in rows if matches(query, row[1], row[2])]
-                if len(rows) < CHUNK:
+                if len(rows) < chunk:
                     break
-                before = rows[-1][0]
+                before, chunk = rows[-1][0], CHUNK
             return found[:limit]
 
     def best(self, query: Query, offset: int, limit: int) -> list[int]:
@@ -162,11 +164,11 @@ class Index:
                         break
         return found
 
-    def _candidates(self, tx: Tx, query: Query, before: int) -> list[tuple[int, str, str]]:
+    def _candidates(self, tx: Tx, query: Query, before: int, limit: int) -> list[tuple[int, str, str]]:
         if query.parts:
             grams = " AND ".join(f'"{gram}"' for part in query.parts for gram in _trigrams(part.words[0]))
-            return list(tx.sql.execute(_PARTS, (grams, before, CHUNK)))
-        ids = [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, CHUNK))]
+            return list(tx.sql.execute(_PARTS, (grams, before, limit)))
+        ids = [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, limit))]
         return list(tx.sql.execute(_OF_IDS, (json.dumps(ids),)))
 
 

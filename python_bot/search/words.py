@@ -19,6 +19,7 @@ import Stemmer
 VERSION: Final = 1
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_PIECE: Final = re.compile(r"(?:[^\W_]|\u0301|\u00ad)+")
 _CYRILLIC: Final = re.compile(r"[а-я]")
 _PHONE: Final = re.compile(r"(?<![\w+])\+?\d(?:[\s()\-.]{0,3}\d){9,14}(?!\w)")
 _LONGEST: Final = 64  # characters of one word; what is longer is no word
@@ -54,9 +55,14 @@ def words(normal_text: str) -> list[str]:
 
 def spans(text: str) -> Iterator[tuple[str, int, int]]:
     """The words of a text as it was written, each in its one spelling, with where it stands."""
-    for found in re.finditer(r"(?:[^\W_]|\u0301|\u00ad)+", text):
-        for word in words(normal(found.group())):
+    for found in _PIECE.finditer(text):
+        for word in _spelled(found.group()):
             yield word, found.start(), found.end()
+
+
+@lru_cache(maxsize=20_000)
+def _spelled(piece: str) -> tuple[str, ...]:
+    return tuple(words(normal(piece)))
 
 
 @lru_cache(maxsize=20_000)
