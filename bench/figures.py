@@ -14,7 +14,7 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, until
 
-from . import load, machines, reading_figures, servers, sync_figures
+from . import export_figures, load, machines, reading_figures, servers, sync_figures
 from .figure import Figure
 
 CONNECTIONS: Final = 16
@@ -183,6 +183,9 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "searching_growth": reading_figures.searching_growth,
     "reconciling": sync_figures.reconciling,
     "catch_up": sync_figures.catch_up,
+    "export_rows": export_figures.export_rows,
+    "export_memory": export_figures.export_memory,
+    "intake_beside_export": export_figures.intake_beside_export,
     "first_instance": machines.first_instance,
     "next_instance": machines.next_instance,
     "many_memory": machines.many_memory,

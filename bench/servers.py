@@ -77,12 +77,20 @@ def get_request(path: str) -> bytes:
 
 def pss_mib(pid: int) -> float:
     """Proportional memory of a process and all its descendants, MiB."""
-    total, waiting = 0, [pid]
-    while waiting:
-        current = waiting.pop()
+    total = 0
+    for current in process_tree(pid):
         for line in Path(f"/proc/{current}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 total += int(line.split()[1])
+    return total / 1024
+
+
+def process_tree(pid: int) -> list[int]:
+    """A process and all its descendants."""
+    found, waiting = [], [pid]
+    while waiting:
+        current = waiting.pop()
+        found.append(current)
         for task in Path(f"/proc/{current}/task").iterdir():
             waiting += [int(child) for child in (task / "children").read_text().split()]
-    return total / 1024
+    return found
