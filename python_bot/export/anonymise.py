@@ -126,11 +126,11 @@ class Anonymiser:
             "title": self._title(dialog["title"], client, cast),
             "client": client and self._person(client),
             "operator": operator and self._person(operator),
-            "crm": [{**link, "id": self._pseudonyms.number(link["type"], link["id"])} for link in dialog["crm"]],
         }
         people = [self._person(person) for person in conversation["participants"]]
         sessions = self._told(conversation["sessions"], cast)
-        return {**conversation, "dialog": changed, "participants": people, "sessions": sessions}
+        crm = [{**link, "id": self._pseudonyms.number(link["type"], link["id"])} for link in conversation["crm"]]
+        return {**conversation, "dialog": changed, "participants": people, "sessions": sessions, "crm": crm}
 
     def _title(self, title: str, client: dict[str, Any] | None, cast: Cast) -> str:
         """«Анна Смирнова - Продажи»: the portal puts the client in front of the line."""

@@ -13,6 +13,7 @@ from python_bot.export.anonymise import Anonymiser
 from python_bot.model import JsonPage
 
 CONVERSATION = {
+    "crm": [{"type": "lead", "id": 1205}],
     "dialog": {
         "chat_id": 5,
         "dialog_id": "chat5",
@@ -20,7 +21,6 @@ CONVERSATION = {
         "status": "open",
         "client": {"id": 744, "name": "Фарангис Одинаева"},
         "operator": {"id": 27, "name": "Иван Петров"},
-        "crm": [{"type": "lead", "id": 1205}],
         "opened_at": "2026-07-29T08:00:00Z",
     },
     "sessions": [
