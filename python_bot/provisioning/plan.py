@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -167,10 +167,11 @@ def _flags(layout: Layout, spec: InstanceSpec, user: str) -> list[Step]:
     return [File(off, b"", 0o600, user), Absent(on)]
 
 
-def allowed_addresses(portal: str, resolvers: Path, former: Sequence[str] = ()) -> list[str]:
-    """Loopback, the machine's name servers, and a self-hosted portal named by its private address.
+def allowed_addresses(hosts: Sequence[str], resolvers: Path, former: Sequence[str] = ()) -> list[str]:
+    """Loopback, the machine's name servers, and what the settings name in the local network.
 
-    `former`: those of the present unit; they stay while the portal's name cannot be looked up.
+    `hosts`: with or without a scheme and a port. `former`: those of the present unit; they stay while a name cannot
+    be looked up.
     """
     found = ["127.0.0.0/8", "::1/128"]
     with suppress(OSError):
@@ -178,17 +179,23 @@ def allowed_addresses(portal: str, resolvers: Path, former: Sequence[str] = ()) 
             words = line.split()
             if len(words) > 1 and words[0] == "nameserver" and _address(words[1]):
                 found.append(words[1])
-    host = urlsplit(portal if "://" in portal else f"https://{portal}").hostname or ""
-    if _address(host):
-        return [*found, host]
-    try:
-        return [*found, *_private_addresses(host)]
-    except (OSError, UnicodeError):
-        return [*found, *(address for address in former if address not in found)]
+    for text in hosts:
+        try:
+            host = urlsplit(text if "://" in text else f"https://{text}").hostname or ""
+            found += [host] if _address(host) else _private_addresses(host)
+        except (OSError, ValueError):
+            found += former
+    return list(dict.fromkeys(found))
+
+
+def _hosts(env: Mapping[str, str]) -> list[str]:
+    """Every host that the settings let an instance call."""
+    values = (env.get(name, "") for name in ("B24BOT_PORTAL", "B24BOT_FILE_HOSTS", "B24BOT_WEBHOOK_HOSTS"))
+    return [host for value in values for host in value.replace(",", " ").split()]
 
 
 def _private_addresses(host: str) -> list[str]:
-    """A portal of one's own may have a name that leads into the local network; a cloud portal never does."""
+    """A machine of one's own may have a name that leads into the local network; a cloud portal never does."""
     if not host or ".bitrix24." in f".{host}":
         return []
     addresses = {str(row[4][0]).partition("%")[0] for row in socket.getaddrinfo(host, None)}
@@ -247,7 +254,7 @@ def _unit(layout: Layout, spec: InstanceSpec, kind: str) -> bytes:
         "HOLD": str(_on_machine(layout, layout.hold(spec.name))),
         "HOMES": str(_on_machine(layout, layout.homes)),
         "DENIED_NETWORKS": PRIVATE_NETWORKS,
-        "ALLOWED_ADDRESSES": " ".join(allowed_addresses(spec.env.get("B24BOT_PORTAL", ""), RESOLVERS, former)),
+        "ALLOWED_ADDRESSES": " ".join(allowed_addresses(_hosts(spec.env), RESOLVERS, former)),
     }
     text = (UNIT_TEMPLATES / f"gunicorn-b24bot.{kind}").read_text(encoding="utf-8")
     for name, value in values.items():

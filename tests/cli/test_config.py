@@ -100,6 +100,21 @@ def test_an_unknown_setting_is_wrong_usage_with_the_near_one(root: Path) -> None
     assert botctl(root, "shop-1", "config", "set", "B24BOT_LINES").returncode == 2, "no value"
 
 
+@pytest.mark.parametrize("name", ["B24BOT_WEBHOOK_HOSTS", "B24BOT_FILE_HOSTS"])
+def test_the_unit_lets_hosts_of_the_local_network_through_that_the_settings_name(root: Path, name: str) -> None:
+    layout = Layout(root)
+
+    def allowed() -> list[str]:
+        text = (layout.units / layout.service("shop-1")).read_text(encoding="utf-8")
+        return next(line for line in text.splitlines() if line.startswith("IPAddressAllow=")).partition("=")[2].split()
+
+    before = allowed()
+    ok(root, "shop-1", "config", "set", f"{name}=http://10.0.0.7:9000, [fd00::7]:9 127.0.0.1")
+    assert set(allowed()) == {*before, "10.0.0.7", "fd00::7", "127.0.0.1"}
+    ok(root, "shop-1", "config", "unset", name)
+    assert allowed() == before
+
+
 def test_unset_brings_the_default_back_but_not_for_what_is_required(root: Path) -> None:
     ok(root, "shop-1", "config", "set", "B24BOT_HANDOVER=user:27")
     ok(root, "shop-1", "config", "unset", "B24BOT_HANDOVER")
