@@ -147,6 +147,7 @@ class Instance:
             self.metrics,
             settings.instance,
             lambda: self.worker.may_work() and self.is_enabled(),
+            observe=outbound.webhook,
         )
         self.exporter = Exporter(
             self.archive,

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ..archive import Archive
@@ -42,8 +43,20 @@ LINE_LOOK_S: Final = 15.0  # between looks whether a dialog has got its line
 LINE_PATIENCE_S: Final = 3600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One call to a receiver. `status`: None when no answer came; `failure`: in words, '' when it got through."""
+
+    host: str
+    event: str
+    chat_id: int | None
+    status: int | None
+    failure: str
+    seconds: float
+
+
 class Courier(threading.Thread):
-    """`may_work`: whether this process is the one that works and calls may leave."""
+    """`may_work`: whether this process is the one that works and calls may leave. `observe`: told of every call."""
 
     def __init__(
         self,
@@ -55,6 +68,7 @@ class Courier(threading.Thread):
         instance: str,
         may_work: Callable[[], bool],
         *,
+        observe: Callable[[Called], None] = lambda called: None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -66,6 +80,7 @@ class Courier(threading.Thread):
         self._metrics = metrics
         self._instance = instance
         self._may_work = may_work
+        self._observe = observe
         self._jitter = jitter
         self._clock = clock
         self._stopped = threading.Event()
@@ -211,14 +226,23 @@ class Courier(threading.Thread):
         now = self._clock()
         content = signing.body(delivery, self._instance, excerpt)
         headers = signing.headers(subscription.secret, delivery, int(now), content)
+        began = time.monotonic()
         try:
             outcome = self._sender.post(subscription.url, content, headers)
         except DeliveryFailed as error:
+            self._note(subscription, delivery, error.status, str(error), time.monotonic() - began)
             if not self._stopped.is_set():
                 self._failed(subscription, delivery, error)
             return
+        self._note(subscription, delivery, outcome.status, "", outcome.seconds)
         self._metrics.observe("webhook_seconds", outcome.seconds)
         self._delivered(subscription, delivery, outcome.status)
+
+    def _note(
+        self, subscription: Subscription, delivery: Delivery, status: int | None, failure: str, seconds: float
+    ) -> None:
+        host = _origin(subscription).partition("://")[2]
+        self._observe(Called(host, delivery.event, delivery.chat_id or None, status, failure, seconds))
 
     def _drop(self, delivery: Delivery, reason: str) -> None:
         self._storage.write(lambda tx: self._subscriptions.dropped(tx, delivery, reason, self._clock()))

@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from ..attachments.download import Fetched
 from ..bitrix.transport import Exchange
+from ..subscriptions.courier import Called
 from . import shape
-from .record import Outcome, Record, current_causes
+from .record import Cause, Outcome, Record, current_causes
 
 POLLED: Final = "/rest/imbot.v2.event.get"  # the fetch mode asks once a second
 _REFUSED: Final[Mapping[str, Outcome]] = {
@@ -73,6 +74,26 @@ class Outbound:
                 causes=current_causes(),
                 portal=url.netloc,
                 error_code=fetched.failure,
+            )
+        )
+
+    def webhook(self, called: Called) -> None:
+        """What an integrator wanted to be told."""
+        self._note(
+            Record(
+                at=self._now() - called.seconds,
+                direction="out",
+                kind="webhook",
+                method="POST",
+                path="/…",  # a secret of the receiver's, often
+                status=called.status,
+                duration_ms=round(called.seconds * 1000, 1),
+                causes=(Cause("", called.chat_id, "webhook"),),
+                subject=called.event,
+                portal=called.host,
+                outcome="" if called.failure else "ok",
+                error_code="delivery_failed" if called.failure else "",
+                error_text=called.failure,
             )
         )
 

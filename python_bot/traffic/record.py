@@ -11,7 +11,19 @@ from typing import Final, Literal
 Direction = Literal["in", "out"]
 # In: `ignored` is a POST to the handler that was no event and no opened page, `page` the handler opened in a browser.
 Kind = Literal[
-    "event", "opened", "ignored", "page", "oauth", "api", "admin", "monitoring", "other", "rest", "token", "download"
+    "event",
+    "opened",
+    "ignored",
+    "page",
+    "oauth",
+    "api",
+    "admin",
+    "monitoring",
+    "other",
+    "rest",
+    "token",
+    "download",
+    "webhook",
 ]
 KINDS: Final[tuple[Kind, ...]] = (
     "event",
@@ -26,6 +38,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "rest",
     "token",
     "download",
+    "webhook",
 )
 Authorization = Literal[
     "", "none", "bearer", "api-token", "query-token", "application_token", "auth_id", "access_token"

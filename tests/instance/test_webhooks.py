@@ -113,6 +113,16 @@ def test_only_what_was_asked_for_is_told_and_only_of_the_line(server: Server) ->
         assert (closed.calls, other_line.calls) == ([], [])
 
 
+def test_every_call_is_in_the_journal_of_requests(server: Server) -> None:
+    with Receiver() as receiver:
+        subscribe(server, receiver, ["message.created"])
+        chat_id = next(new_chats)
+        say(server, chat_id)
+        query = "SELECT subject, portal, path, status, outcome FROM http_journal WHERE kind = 'webhook' AND chat_id = ?"
+        rows = until(lambda: server.sql(query, chat_id), what="it is journaled")
+        assert rows == [("message.created", f"127.0.0.1:{receiver.port}", "/…", 200, "ok")]
+
+
 def test_a_ping_says_hello_once_and_shows_what_is_wrong(server: Server) -> None:
     with Receiver() as receiver:
         made = subscribe(server, receiver)
