@@ -14,7 +14,7 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, until
 
-from . import export_figures, load, machines, reading_figures, servers, sync_figures
+from . import disk, export_figures, load, machines, reading_figures, servers, sync_figures
 from .figure import Figure
 
 CONNECTIONS: Final = 16
@@ -186,6 +186,7 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "export_rows": export_figures.export_rows,
     "export_memory": export_figures.export_memory,
     "intake_beside_export": export_figures.intake_beside_export,
+    "disk": disk.disk,
     "first_instance": machines.first_instance,
     "next_instance": machines.next_instance,
     "many_memory": machines.many_memory,
