@@ -20,14 +20,22 @@ from .archive_maker import make_archive
 SMALL: Final = 10_000
 LARGE: Final = int(os.environ.get("B24BOT_BENCH_MESSAGES", "1000000"))
 EACH: Final = 20
+KEPT: Final = os.environ.get("B24BOT_BENCH_ARCHIVES", "")  # a directory where they stay for the next run
+MADE: Final = "made"
 
 
 @cache
 def home(messages: int) -> Path:
     """The home of an instance with so many messages."""
-    directory = Path(tempfile.mkdtemp(prefix="b24bot-bench-"))
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    make_archive(directory / "dialogs.db", dialogs=messages // EACH, messages_each=EACH, rng=random.Random(1))
+    if KEPT:
+        directory = Path(KEPT) / str(messages)
+        directory.mkdir(parents=True, exist_ok=True)
+    else:
+        directory = Path(tempfile.mkdtemp(prefix="b24bot-bench-"))
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    if not (directory / MADE).exists():
+        make_archive(directory / "dialogs.db", dialogs=messages // EACH, messages_each=EACH, rng=random.Random(1))
+        (directory / MADE).touch()
     return directory
 
 
