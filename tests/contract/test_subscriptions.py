@@ -17,6 +17,7 @@ from python_bot.archive import SqliteErasure
 from python_bot.errors import DeliveryFailed
 from python_bot.metrics import Metrics
 from python_bot.subscriptions import EVENTS, Courier, SqliteSubscriptions
+from python_bot.subscriptions import store as subscription_store
 from python_bot.subscriptions.contract import PING
 from python_bot.subscriptions.sender import Outcome
 from tests.contract.conversations import ANNA, CHAT, Delete, Edit, Finish, Join, Say, Step, facts, play, said
@@ -300,6 +301,23 @@ def test_a_removed_subscription_leaves_nothing(telling: Telling) -> None:
     assert [each.id for each in telling.store.all()] == [other]
     telling.serve(other)
     assert telling.told() == [("dialog.opened", None), ("message.created", 1)]
+
+
+def test_however_much_waits_every_look_has_its_index(telling: Telling) -> None:
+    """Of SQLite's store: nothing that happens for each delivery reads through the others."""
+    telling.subscribe()
+    queries = {
+        subscription_store._HEAD: (1, 5),
+        subscription_store._DUE: (1, NOW, 3),
+        subscription_store._NEXT_DUE: (1,),
+        subscription_store._END: ("delivered", 1, 200, "", 1, NOW, 1),
+        subscription_store._NEXT_HAPPENINGS: (9,),
+    }
+    with telling.stores.storage.read() as tx:
+        for query, values in queries.items():
+            plan = [row[3] for row in tx.sql.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+            through = [step for step in plan if step.startswith("SCAN") and step != "SCAN happenings"]
+            assert not through and not any("TEMP B-TREE" in step for step in plan), (query, plan)
 
 
 # --- whatever happens

@@ -435,6 +435,28 @@ def test_nothing_is_lost_or_disordered_when_the_instance_is_killed() -> None:
             assert list(numbers) == said[chat_id]
 
 
+def test_a_restart_repeats_nothing_and_waits_for_nobody_who_hangs() -> None:
+    def is_late(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+        receiver.over.wait(0.2)
+        receiver.answer(connection, call, 200)
+
+    with instance() as server, Receiver(is_late) as late, Receiver(hangs) as hanging:
+        made = subscribe(server, late, ["message.created"])
+        subscribe(server, hanging, ["message.created"])
+        chats = [next(new_chats) for _ in range(3)]
+        said: list[int] = []
+        for _ in range(2):
+            said += [say(server, chat_id) for chat_id in chats]
+            before = len(late.calls)
+            until(lambda before=before: len(late.calls) > before and hanging.calls, what="calls are under way")
+            server.stop()
+            assert server.process is not None and server.process.returncode == 0
+            server.start()
+        until(lambda: ask(server, "GET", f"/api/subscriptions/{made['id']}")["waiting"] == 0, 30, "all is delivered")
+        numbers = [number for _, number in told(late.calls)]
+        assert sorted(numbers) == sorted(said)
+
+
 def test_a_fresh_archive_keeps_the_subscriptions(server: Server) -> None:
     with Receiver() as receiver:
         made = subscribe(server, receiver, ["message.created"])
