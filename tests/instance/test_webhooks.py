@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import socket
 from collections.abc import Iterator
 from itertools import count
@@ -411,11 +412,20 @@ def test_neither_a_signing_secret_nor_the_path_of_an_address_is_told_elsewhere(s
 
 
 def test_nothing_is_lost_or_disordered_when_the_instance_is_killed() -> None:
-    def is_late(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-        receiver.over.wait(0.02)
-        receiver.answer(connection, call, 200)
+    """With receivers beside it that hang, and one that is late, and refuses or breaks off now and then."""
+    chance = random.Random(5)
 
-    with instance() as server, Receiver(is_late) as receiver:
+    def is_moody(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+        receiver.over.wait(0.02)
+        mood = chance.random()
+        if mood > 0.05:
+            receiver.answer(connection, call, 503 if mood < 0.1 else 200)
+
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(instance())
+        for behave in (hangs, redirects, says_garbage):
+            subscribe(server, stack.enter_context(Receiver(behave)))
+        receiver = stack.enter_context(Receiver(is_moody))
         made = subscribe(server, receiver, ["dialog.opened", "message.created"])
         chats = [next(new_chats) for _ in range(4)]
         said: dict[int, list[int]] = {chat_id: [] for chat_id in chats}
