@@ -5,6 +5,7 @@ introduced or greeted. Pure.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,13 +15,14 @@ from . import names, wordlists
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SPACED: Final = re.compile(r"(?<![^\W\d_])[^\W\d_](?:[ .·*_-]{1,2}[^\W\d_](?![^\W\d_])){2,}")
 _INITIALS: Final = re.compile(r"(?<![^\W\d_])[А-ЯЁA-Z]\.\s?(?:[А-ЯЁA-Z]\.)?")
+_INITIALS_BEFORE: Final = re.compile(rf"(?:{_INITIALS.pattern})\s?$")
 _BEGINNING: Final = re.compile(r"(?:^|[.!?…\n:;>»\")(—–-]\s*|[^\w\s,'«(]\s*)$")
 _ENDS_ADDRESS: Final = re.compile(r"\s*(?:[,!.…)?\n]|$)")
 
-# After these a name follows, however it is written.
+# After these a name follows, however it is written, capitals or not.
 _INTRODUCES: Final = re.compile(
-    r"(?<!\w)(?:меня\s+зовут|зовут\s+меня|мо[её]\s+имя|ф\.?\s?и\.?\s?о\b\.?|фамилия|отчество|имя|my\s+name\s+is|name|фио"
-    r"|(?:его|её|ее|жену|мужа|сына|дочь|маму|папу|брата|сестру)\s+зовут|зовут)\s*(?:[:\-–—=]\s*)?$",
+    r"(?<!\w)(?:меня\s{1,3}зовут|зовут\s{1,3}меня|мо[её]\s+имя|ф\.?\s?и\.?\s?о\b\.?|фамилия|отчество|имя|my\s+name\s+is|name|фио"
+    r"|зовут)\s{0,3}(?:[:\-–—=]\s{0,3})?",
     re.IGNORECASE,
 )
 # After these a word with a capital letter is a name.
@@ -73,11 +75,14 @@ def namings(
 
     `taken`: pieces, in their order, that are something else already.
     """
-    found = sorted((word for word in _words(text, here) if not _overlaps(word, taken)), key=lambda word: word.start)
+    found = sorted(
+        (word for word in _words(text, here) if not _overlaps(word.start, word.end, taken)), key=lambda word: word.start
+    )
     shouted = sum(c.isupper() for c in text) > sum(c.islower() for c in text)
+    introduced = {each.end() for each in _INTRODUCES.finditer(text)}
     named: set[int] = set()
     for index, word in enumerate(found):
-        if index not in named and _names(text, word, here, anywhere, shouted):
+        if index not in named and _names(text, word, here, anywhere, shouted, word.start in introduced):
             named.add(index)
             named |= set(_beside(text, found, index, shouted))
     yield from _joined(text, found, sorted(named))
@@ -87,8 +92,9 @@ def _words(text: str, here: Callable[[str], bool]) -> Iterator[_Word]:
     """Words, also those written «А н н а» when they are somebody's name."""
     spaced = [word for each in _SPACED.finditer(text) for word in _spaced_names(each, here)]
     yield from spaced
+    places = [(word.start, word.end) for word in spaced]
     for each in _WORD.finditer(text):
-        if not any(word.start <= each.start() < word.end for word in spaced):
+        if not _overlaps(each.start(), each.end(), places):
             yield _Word(each.start(), each.end(), names.spelt(each.group()), each.group()[0].isupper())
 
 
@@ -106,36 +112,46 @@ def _spaced_names(run: re.Match[str], here: Callable[[str], bool]) -> Iterator[_
         first += 1
 
 
-def _overlaps(word: _Word, taken: Sequence[tuple[int, int]]) -> bool:
-    return any(start < word.end and word.start < end for start, end in taken)
+def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
+    """`taken`: in their order, apart from each other."""
+    at = bisect_left(taken, (end, 0))
+    return at > 0 and taken[at - 1][1] > start
 
 
-def _names(text: str, word: _Word, here: Callable[[str], bool], anywhere: Callable[[str], bool], shouted: bool) -> bool:
+def _names(
+    text: str,
+    word: _Word,
+    here: Callable[[str], bool],
+    anywhere: Callable[[str], bool],
+    shouted: bool,
+    introduced: bool,
+) -> bool:
     spelt = word.spelt
     if here(spelt):
         return True
     if len(spelt) < 2 or spelt in names.NOBODY:
         return False
+    if introduced and spelt not in _NO_NAME:
+        return True
+    is_name = names.first_name(spelt) is not None or names.is_patronymic(spelt)
+    if is_name and spelt not in names.ORDINARY:
+        return True
+    if not word.capital or shouted:
+        return anywhere(spelt) and names.ends_like_a_surname(spelt)
     before = text[max(0, word.start - _BACK) : word.start]
     begins = bool(_BEGINNING.search(before))
-    capital = word.capital and not shouted
-    if names.first_name(spelt) or names.is_patronymic(spelt):
-        if spelt not in names.ORDINARY or _INTRODUCES.search(before):
-            return True
-        if capital and (not begins or _ENDS_ADDRESS.match(text, word.end)):
-            return True
-    if _INTRODUCES.search(before) and spelt not in _NO_NAME:
+    if is_name and (not begins or _ENDS_ADDRESS.match(text, word.end)):
         return True
-    if anywhere(spelt) and (capital or names.ends_like_a_surname(spelt)):
+    if anywhere(spelt):
         return True
-    if capital and spelt not in names.NOT_SURNAMES and len(spelt) > 2:
+    if spelt not in names.NOT_SURNAMES and len(spelt) > 2:
         if (_ADDRESSES.search(before) or _GREETS.search(before)) and _alone(text, word):
             return True
         if begins and not before.strip() and _FOLLOWED.match(text, word.end) and text[word.end : word.end + 1] == ",":
             return spelt not in _NO_NAME
         if names.ends_like_a_surname(spelt) and (not begins or _INITIALS.match(text, word.end + 1)):
             return True
-        return bool(_INITIALS.match(text, word.end + 1) or _INITIALS.search(before.rstrip() and before[-7:]))
+        return bool(_INITIALS.match(text, word.end + 1) or _INITIALS_BEFORE.search(before))
     return False
 
 
@@ -192,7 +208,7 @@ def _with_initials(text: str, start: int, end: int, words: list[str]) -> Naming:
     after = _INITIALS.match(text, end + 1) if text[end : end + 1] == " " else None
     if after:
         return Naming(start, after.end(), tuple(words))
-    front = re.search(rf"(?:{_INITIALS.pattern})\s?$", text[max(0, start - 8) : start])
-    if front and front.group().strip():
+    front = _INITIALS_BEFORE.search(text[max(0, start - 8) : start])
+    if front:
         start -= len(front.group())
     return Naming(start, end, tuple(words))

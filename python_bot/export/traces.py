@@ -30,11 +30,12 @@ _TLD: Final = (
 _AT: Final = r"\s?(?:@|＠|\(\s?(?:at|собака|эт)\s?\)|\[\s?(?:at|собака)\s?\]|\bсобака\b|\bсобачка\b)\s?"
 _DOT: Final = r"(?:\s?\.\s?|\s\(?(?:точка|dot)\)?\s|\(dot\)|\[dot\])"
 
-# The order decides: what stands earlier is taken first.
+# The order decides: what stands earlier is taken first. What may be long begins at a word's beginning only or has an
+# end, or a text could be written that takes minutes.
 _PIECES: Final = re.compile(
     rf"""
     (?P<link>(?:\b[a-z][a-z0-9+.-]{{1,15}}://|\bwww\.|\b(?:mailto|tel|tg|skype|whatsapp|viber):)[^\s<>"«»\[\]]+)
-    |(?P<email>[\w.+-]+{_AT}[\w-]+(?:{_DOT}[\w-]+)*{_DOT}(?:[^\W\d_]{{2,12}})\b)
+    |(?P<email>(?<![\w.+-])[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}(?:[^\W\d_]{{2,12}})\b)
     |(?P<domain>(?<![\w@.-])(?:[\w-]+\.)+(?:{_TLD}|xn--[a-z0-9-]+)(?![\w-])(?:[/?\#:][^\s<>"«»\[\]]*)?)
     |(?P<nick>(?<![\w@])[@＠][\w.]{{2,64}})
     |(?P<account>\b(?:тг|телега|телеграмм?|telegram|инст\w*|insta\w*|скайп|skype|ник(?:нейм)?|логин|login|вк|vk|вайбер|viber|
