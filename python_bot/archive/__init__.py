@@ -7,6 +7,7 @@ from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasur
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
 from .raw import SqliteRaw
+from .recorded import RecordedEvent, recorded_events
 from .store import SqliteArchive
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Erased",
     "Erasure",
     "Manifests",
+    "RecordedEvent",
     "Source",
     "SqliteArchive",
     "SqliteCheckup",
@@ -25,4 +27,5 @@ __all__ = [
     "SqliteErasure",
     "SqliteManifests",
     "SqliteRaw",
+    "recorded_events",
 ]

@@ -54,6 +54,10 @@ class BitrixClient:
 
     def call(self, method: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> Any:
         """The `result` of one method. Raises PortalUnavailable, NotAuthorized or CallRefused."""
+        return self.whole(method, params, urgent=urgent)["result"]
+
+    def whole(self, method: str, params: Mapping[str, Any] | None = None, *, urgent: bool = False) -> dict[str, Any]:
+        """The same with what stands beside the `result`: `total` and `next` of a list, `time`."""
         installation = self.authorizer.current()
         try:
             return self._send(installation, method, params or {}, urgent)
@@ -85,7 +89,7 @@ class BitrixClient:
     def call_as(self, installation: Installation, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """One method with a token that is not stored (yet): to confirm an installation."""
         try:
-            return self._send(installation, method, params or {}, urgent=False)
+            return self._send(installation, method, params or {}, urgent=False)["result"]
         except Moved:
             raise PortalUnavailable(f"{method}: the portal redirects elsewhere") from None
 
@@ -105,7 +109,7 @@ class BitrixClient:
             self.operating.blocked(error.blocked_method, error.retry_after_s)
         return error
 
-    def _send(self, installation: Installation, method: str, params: Mapping[str, Any], urgent: bool) -> Any:
+    def _send(self, installation: Installation, method: str, params: Mapping[str, Any], urgent: bool) -> dict[str, Any]:
         if not self._pace.acquire(urgent=urgent):
             raise PortalUnavailable("the instance is stopping")
         started = time.monotonic()
@@ -116,7 +120,9 @@ class BitrixClient:
             )
             if isinstance(answer.json, dict):
                 self.operating.note(method, answer.json.get("time"))
-            return result_of(method, answer, self._now())
+            result_of(method, answer, self._now())
+            body: dict[str, Any] = answer.json
+            return body
         except PortalError as error:
             self._noted(error)
             outcome = getattr(error, "code", type(error).__name__)

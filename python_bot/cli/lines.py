@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from ..archive import SqliteArchive
 from ..bitrix import ensure
-from ..bitrix.client import BitrixClient
-from ..bitrix.connection import connect
-from ..db import Storage
-from ..errors import B24BotError, PortalError, PortalUnavailable
+from ..errors import B24BotError, PortalError
 from ..model import Lines
 from ..provisioning import health, inventory
-from ..provisioning.owner import acting_as_owner
-from ..provisioning.paths import Layout
 from ..provisioning.spec import InstanceSpec
 from ..settings import Settings
 from .env_change import Env, change_settings
 from .output import echo_json, json_option
+from .portal import ask, last_seen
 
-Answer = TypeVar("Answer")
-TRIES: Final = 5  # when the portal says "too many requests"
 SETTLE_S: Final = 30.0  # how long the restarted instance may take to set the portal up
 
 
@@ -54,10 +45,10 @@ def list_lines(instance: str, as_json: bool = False) -> None:
     """
     layout = inventory.layout()
     spec = inventory.spec(layout, instance)
-    known = _last_seen(spec)
+    known = last_seen(spec)
     problem = ""
     try:
-        found = _ask(layout, spec, lambda client: ensure.read_lines(client, known.bot_id))
+        found = ask(layout, spec, lambda client: ensure.read_lines(client, known.bot_id))
     except PortalError as error:
         found, problem = known.lines, str(error)
     setting = spec.env.get("B24BOT_LINES") or "all"
@@ -87,8 +78,8 @@ def attach(instance: str, line_ids: tuple[int, ...]) -> None:
     """
     layout = inventory.layout()
     spec = inventory.spec(layout, instance)
-    bot_id = _last_seen(spec).bot_id
-    present = _ask(layout, spec, lambda client: ensure.read_lines(client, bot_id))
+    bot_id = last_seen(spec).bot_id
+    present = ask(layout, spec, lambda client: ensure.read_lines(client, bot_id))
     missing = [line_id for line_id in line_ids if line_id not in present]
     if missing:
         raise B24BotError(
@@ -124,10 +115,10 @@ def detach(instance: str, line_ids: tuple[int, ...]) -> None:
     """
     layout = inventory.layout()
     spec = inventory.spec(layout, instance)
-    bot_id = _last_seen(spec).bot_id
+    bot_id = last_seen(spec).bot_id
     if not bot_id:
         raise B24BotError("the bot is not registered in the portal yet", next_step=f"botctl {instance} status")
-    present = _ask(layout, spec, lambda client: ensure.read_lines(client, bot_id))
+    present = ask(layout, spec, lambda client: ensure.read_lines(client, bot_id))
     ours = [line_id for line_id, line in present.items() if line["state"] == "attached"]
     was_all = _wanted(spec.env).all
 
@@ -141,7 +132,7 @@ def detach(instance: str, line_ids: tuple[int, ...]) -> None:
     _tell_setting(instance, changed)
     if was_all:
         click.echo(f"New lines are not attached by themselves any more: botctl {instance} lines attach ID")
-    states = _ask(layout, spec, lambda client: ensure.detach(client, bot_id, line_ids))
+    states = ask(layout, spec, lambda client: ensure.detach(client, bot_id, line_ids))
     for line_id, state in states.items():
         click.echo(f"  {line_id:>6}  {state:<12} {present.get(line_id, {}).get('name', '')}")
     failed = [line_id for line_id, state in states.items() if state == "not kept" or state.startswith("refused")]
@@ -188,56 +179,3 @@ def _show_attached(spec: InstanceSpec, line_ids: tuple[int, ...], began: float) 
             "not every line is attached" + "".join(f"\n{text}" for text in portal.get("problems", [])),
             next_step="attach the bot by hand in the line's settings, or let an administrator install the application",
         )
-
-
-# --- what is known, and the portal itself --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    bot_id: int
-    lines: dict[int, dict[str, str]]
-
-
-def _last_seen(spec: InstanceSpec) -> _Known:
-    """What the instance itself found at its last set-up; asked of it, or read from its archive when it is off."""
-    portal = health.admin_status(spec).get("portal") or _stored_fact(spec.name)
-    found = portal.get("lines") or {}
-    return _Known(portal.get("bot_id") or 0, {int(line_id): line for line_id, line in found.items()})
-
-
-def _stored_fact(instance: str) -> dict[str, Any]:
-    home = inventory.layout().home(instance)
-    if not (home / "dialogs.db").is_file():
-        return {}
-    with acting_as_owner(home):
-        storage = Storage(home / "dialogs.db")  # not opened: only read, and never migrated from here
-        try:
-            return SqliteArchive(storage).fact("portal") or {}
-        finally:
-            storage.close()
-
-
-def _ask(layout: Layout, spec: InstanceSpec, question: Callable[[BitrixClient], Answer]) -> Answer:
-    """Ask the portal with the instance's own tokens; a refreshed pair is written as the instance would write it."""
-    home = layout.home(spec.name)
-    settings = Settings.from_env({**spec.env, "B24BOT_HOME": "/"})
-    with acting_as_owner(home):
-        link = connect(
-            home,
-            portal=settings.portal,
-            oauth_url=settings.oauth_url,
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-        )
-        try:
-            for _ in range(TRIES - 1):
-                try:
-                    return question(link.client)
-                except PortalUnavailable as error:
-                    # The instance calls the portal too; after this the client's pace waits by itself.
-                    if "QUERY_LIMIT_EXCEEDED" not in str(error):
-                        raise
-            return question(link.client)
-        finally:
-            link.transport.close()

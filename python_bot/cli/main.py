@@ -12,6 +12,7 @@ from ..errors import B24BotError
 from ..provisioning.inventory import NoSuchInstance
 from ..settings import INSTANCE_NAME
 from . import backup, completion, operate, upgrade
+from .call import call
 from .completeness import completeness
 from .config import config
 from .create import create
@@ -22,6 +23,7 @@ from .export import export
 from .forget import forget
 from .import_former import import_former
 from .info import info, url
+from .journal import journal
 from .lines import lines
 from .logs import logs
 from .outbox import outbox
@@ -42,6 +44,7 @@ SERVER_VERBS: dict[str, click.Command] = {
 }
 INSTANCE_VERBS: dict[str, click.Command] = {
     "backup": backup.backup,
+    "call": call,
     "completeness": completeness,
     "config": config,
     "create": create,
@@ -52,6 +55,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "forget": forget,
     "import": import_former,
     "info": info,
+    "journal": journal,
     "lines": lines,
     "logs": logs,
     "off": operate.off,

@@ -61,5 +61,8 @@ class Outbox(Puts, Protocol):
 
     def depth(self, now: float) -> OutboxDepth: ...
 
+    def of_trace(self, trace_id: str) -> tuple[list[Job], list[BuriedJob]]:
+        """The jobs of a trace that wait (or are planned), and those that were given up."""
+
     def traced(self, trace_id: str) -> tuple[int, int]:
         """How many jobs of this trace wait (or are planned), and how many were buried."""

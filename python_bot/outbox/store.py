@@ -147,6 +147,14 @@ class SqliteOutbox:
         oldest = {kind: since for kind, state, _, since in rows if state == "waiting"}
         return OutboxDepth(counts["waiting"], counts["planned"], counts["buried"], oldest)
 
+    def of_trace(self, trace_id: str) -> tuple[list[Job], list[BuriedJob]]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                f"SELECT {_COLUMNS}, buried_at FROM outbox WHERE trace_id = ? ORDER BY id", (trace_id,)
+            ).fetchall()
+        waiting = [_job(row[:-1]) for row in rows if row[-1] is None]
+        return waiting, [BuriedJob(_job(row[:-1]), row[-1]) for row in rows if row[-1] is not None]
+
     def traced(self, trace_id: str) -> tuple[int, int]:
         with self._storage.read() as tx:
             row: tuple[int, int] = tx.sql.execute(

@@ -52,6 +52,9 @@ class Traffic(Protocol):
     def page(self, question: Question, limit: int) -> list[Entry]:
         """The newest `limit` requests that are asked for, oldest first; behind `after_id` the next `limit`."""
 
+    def newest_id(self) -> int:
+        """Of what was stored last; 0 when there is nothing. `Question.after_id` goes on from there."""
+
     def last(self, question: Question) -> Entry | None:
         """The newest request that is asked for."""
 

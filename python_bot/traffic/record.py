@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -114,6 +115,10 @@ class Entry:
     request_shape: str
     answer_shape: str
     count: int
+
+
+def new_trace() -> str:
+    return secrets.token_hex(8)
 
 
 _CAUSES: ContextVar[tuple[Cause, ...]] = ContextVar("causes", default=())

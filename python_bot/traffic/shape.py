@@ -16,6 +16,7 @@ Keys = dict[str, "Keys"]
 
 MAX_DEPTH: Final = 8
 MAX_KEYS: Final = 300
+MAX_KEY_BYTES: Final = 200  # of a raw key: they are kept for the next event
 MAX_ITEMS: Final = 20  # of a list: the others are hardly of another shape
 MAX_TEXT: Final = 3000
 MAX_PARSED: Final = 16 * 1024  # bytes of JSON that are read only to be described
@@ -36,7 +37,8 @@ def name(key: str) -> str:
 
 def of_form(body: bytes) -> str:
     """Of a url-encoded form or a query. Quick: the same hundred keys come with every event."""
-    return _of_raw_keys(tuple(pair.partition(b"=")[0] for pair in body.split(b"&", MAX_KEYS)[:MAX_KEYS] if pair))
+    pairs = body.split(b"&", MAX_KEYS)[:MAX_KEYS]
+    return _of_raw_keys(tuple([pair.partition(b"=")[0][:MAX_KEY_BYTES] for pair in pairs if pair]))
 
 
 @lru_cache(maxsize=128)

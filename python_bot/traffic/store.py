@@ -98,6 +98,11 @@ class SqliteTraffic:
             rows = tx.sql.execute(query, {**values, "limit": limit}).fetchall()
         return [Entry(*row) for row in (rows if question.after_id is not None else reversed(rows))]
 
+    def newest_id(self) -> int:
+        with self._storage.read() as tx:
+            (found,) = tx.sql.execute("SELECT COALESCE(MAX(id), 0) FROM http_journal").fetchone()
+        return int(found)
+
     def last(self, question: Question) -> Entry | None:
         return next(iter(self.page(question, 1)), None)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Response, request
 
 from ..traffic import shape
-from ..traffic.record import Authorization, Cause, Kind, Outcome, Record
+from ..traffic.record import Authorization, Cause, Kind, Outcome, Record, new_trace
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,7 +55,7 @@ def note() -> Note:
 def trace_of(environ: Mapping[str, Any], is_secret: Callable[[str], bool]) -> str:
     """nginx's X-Request-Id when it looks like one, else a new one."""
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if given and _TRACE.fullmatch(given) and not is_secret(given) else secrets.token_hex(8)
+    return given if given and _TRACE.fullmatch(given) and not is_secret(given) else new_trace()
 
 
 class Journaled:

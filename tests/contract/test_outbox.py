@@ -402,3 +402,13 @@ def test_the_jobs_of_a_lane_are_done_in_the_order_of_their_creation(
             numbers = [int(key.partition("-")[2]) for key in order if key.startswith(lane)]
             assert numbers == sorted(numbers)
         assert len(order) == len(plan)
+
+
+def test_jobs_of_a_trace_are_those_that_wait_and_those_that_were_given_up(stores: Any) -> None:
+    put(stores, job("a"), job("b"), replace(job("c"), trace_id="other"))
+    (first, *_) = claim(stores, limit=1)
+    stores.write(lambda tx: stores.outbox.bury(tx, first.id, NOW, "the portal's last word"))
+    waiting, buried = stores.outbox.of_trace("trace")
+    assert keys(waiting) == ["b"]
+    assert [(dead.job.dedupe_key, dead.job.last_error) for dead in buried] == [("a", "the portal's last word")]
+    assert stores.outbox.of_trace("nobody") == ([], [])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from python_bot.archive import SqliteErasure
+from python_bot.archive import SqliteErasure, recorded_events
+from python_bot.model import JournalEntry
 from python_bot.traffic import Cause, Entry, Question, Record
 
 NOW = 1_785_312_000.0
@@ -154,6 +155,24 @@ def test_a_shape_in_use_outlives_the_first_request_that_had_it(stores: Any) -> N
         add(stores, event(NOW + number * day))
     assert stores.write(lambda tx: stores.traffic.prune(tx, NOW + 36 * day, 100)) == 36
     assert [e.request_shape for e in page(stores)] == ["auth{domain},event"] * 4
+
+
+def test_the_newest_number_is_where_a_reader_goes_on(stores: Any) -> None:
+    assert stores.traffic.newest_id() == 0
+    add(stores, event(), event())
+    assert stores.traffic.newest_id() == page(stores)[-1].id
+
+
+def test_events_of_a_trace_are_found_among_many(stores: Any) -> None:
+    for number in range(300):
+        trace = "wanted" if number in (150, 151) else f"trace-{number}"
+        entry = JournalEntry(int(NOW) + number * 10, "ONIMBOTMESSAGEADD", trace, b"%d" % number, b"", "form", "read")
+        stores.write(lambda tx, entry=entry: stores.archive.record(tx, entry, {5}))
+    found = recorded_events(stores.storage, "wanted", NOW + 1500)
+    assert [(event.outcome, event.received_at) for event in found] == [("read", NOW + 1500), ("read", NOW + 1510)]
+    assert recorded_events(stores.storage, "wanted", NOW + 2900) == []
+    assert recorded_events(stores.storage, "wanted", NOW - 5000) == []
+    assert recorded_events(stores.storage, "trace-299", NOW + 2990) and recorded_events(stores.storage, "trace-0", NOW)
 
 
 def test_an_erased_dialog_leaves_the_journal_too(stores: Any) -> None:
