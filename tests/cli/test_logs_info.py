@@ -176,9 +176,10 @@ def test_the_first_word_is_an_instance_or_a_verb_of_the_server(tmp_path: Path) -
 
 def test_every_verb_and_every_option_is_completed(tmp_path: Path) -> None:
     assert completed(tmp_path, "shop-1", "") == set(INSTANCE_VERBS)
-    assert completed(tmp_path, "shop-1", "outbox", "--re") == {"--revive", "--revive-all"}
+    assert completed(tmp_path, "shop-1", "outbox", "--re") == {"--revive", "--revive-all", "--revive-webhook"}
     assert completed(tmp_path, "shop-1", "token", "") == {"add", "list", "revoke", "rotate", "show"}
-    assert completed(tmp_path, "shop-1", "token", "add", "list", "--") == {"--admin", "--read", "--json", "--help"}
+    token_options = {"--admin", "--export", "--expires", "--line", "--read", "--json", "--help"}
+    assert completed(tmp_path, "shop-1", "token", "add", "list", "--") == token_options
     assert completed(tmp_path, "upgrade", "--") == {"--all", "--to", "--help"}
     assert completed(tmp_path, "completion", "") == {"bash", "zsh", "--help"}
     assert completed(tmp_path, "shop-1", "logs", "-n", "") == set()

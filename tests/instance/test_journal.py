@@ -116,7 +116,8 @@ def test_other_requests_have_their_kind(scene: Scene) -> None:
     server.get("/python_bot/?code=abcdef&domain=x", X_Request_Id="kind-oauth")
     server.request("POST", "/python_bot/", b"nonsense", X_Request_Id="kind-ignored")
     server.request("POST", "/python_bot/", b"AUTH_ID=x&DOMAIN=y", X_Request_Id="kind-opened")
-    server.get("/api/dialogs/1700?limit=5", X_Request_Id="kind-api-reader", **BEARER)
+    server.post_event(client_message(2, 1702, 302))
+    server.get("/api/dialogs/1702?limit=5", X_Request_Id="kind-api-reader", **BEARER)
     server.get("/api/admin/status", X_Request_Id="kind-admin", **BEARER)
     found = awaited(server, "trace_id = 'kind-other'")
     assert (found["kind"], found["status"], found["agent"], found["fetch_mode"]) == (
@@ -132,8 +133,8 @@ def test_other_requests_have_their_kind(scene: Scene) -> None:
     assert awaited(server, "trace_id = 'kind-ignored'")["kind"] == "ignored"
     assert awaited(server, "trace_id = 'kind-opened'")["authorization"] == "auth_id"
     reader = awaited(server, "trace_id = 'kind-api-reader'")
-    assert (reader["kind"], reader["chat_id"], reader["asked"]) == ("api", 1700, "?limit")
-    assert reader["told"].startswith("dialog{")
+    assert (reader["kind"], reader["chat_id"], reader["asked"]) == ("api", 1702, "?limit")
+    assert "dialog{chat_id,client{id,name}" in reader["told"]
     assert awaited(server, "trace_id = 'kind-admin'")["kind"] == "admin"
 
 
