@@ -11,9 +11,11 @@ from ..bitrix.ensure import Wish
 from ..doctor import Level, Report
 from ..doctor.examination import examine
 from ..doctor.facts import Subject
-from ..doctor.findings import Finding
+from ..doctor.findings import Finding, red
+from ..doctor.report import report
 from ..doctor.server import examine_server
 from ..doctor.texts import Language, words
+from ..errors import SettingsError
 from ..provisioning import inventory
 from ..provisioning.paths import Layout
 from ..provisioning.spec import InstanceSpec
@@ -67,12 +69,12 @@ def doctor(instance: str, fix: bool, as_json: bool) -> None:
     layout = inventory.layout()
     need_root(layout)
     spec = inventory.spec(layout, instance)
-    found = examine(layout, spec, subject_of(layout, spec))
+    found = _examined(layout, spec)
     done: list[str] = []
     if fix and (wanted := list(dict.fromkeys(each.repair for each in found.problems if each.repair))):
         done = repair(layout, spec, wanted, language())
         spec = inventory.spec(layout, instance)
-        found = examine(layout, spec, subject_of(layout, spec))
+        found = _examined(layout, spec)
     if as_json:
         echo_json({**found.as_json(language()), "repaired": done})
     else:
@@ -96,7 +98,7 @@ def doctor_of_server(as_json: bool) -> None:
     need_root(layout)
     specs = [inventory.spec(layout, name) for name in inventory.names(layout)]
     reports = [examine_server(layout, specs)]
-    reports += [examine(layout, spec, subject_of(layout, spec)) for spec in specs]
+    reports += [_examined(layout, spec) for spec in specs]
     if as_json:
         echo_json({"reports": [each.as_json(language()) for each in reports]})
     else:
@@ -104,6 +106,16 @@ def doctor_of_server(as_json: bool) -> None:
             show(each)
     if any(each.level is not Level.GREEN for each in reports):
         raise click.exceptions.Exit(1)
+
+
+def _examined(layout: Layout, spec: InstanceSpec) -> Report:
+    try:
+        subject = subject_of(layout, spec)
+    except SettingsError as error:
+        # Without settings nothing else can be asked; and the instance cannot start.
+        wrong = red("M", "settings_wrong", problems=error.problems, file=layout.env_file(spec.name))
+        return report(spec.name, [wrong], 0.0)
+    return examine(layout, spec, subject)
 
 
 def subject_of(layout: Layout, spec: InstanceSpec) -> Subject:

@@ -13,7 +13,7 @@ LOW: Final = 0.92
 FULL_MB: Final = 64
 LOW_MEMORY_MB: Final = 64
 LOOP_RESTARTS: Final = 3
-SETTLED_S: Final = 60.0
+SETTLED_S: Final = 10.0
 
 
 def disk(facts: Facts) -> Iterator[Finding]:

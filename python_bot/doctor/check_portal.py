@@ -143,7 +143,9 @@ def round_trip(facts: Facts) -> Iterator[Finding]:
     if portal.test_s is not None:
         yield green("D", "round_trip_ok", seconds=round(portal.test_s, 2))
         return
-    level = Level.RED
+    if archive.refused:
+        yield red("G", "silent_receiver", outcomes=archive.refused)
+        return
     if archive.last_event_s is not None and archive.last_event_s < FRESH_EVENT_S:
         yield yellow("D", "round_trip_late", minutes=round(archive.last_event_s / 60))
         return
@@ -154,7 +156,7 @@ def round_trip(facts: Facts) -> Iterator[Finding]:
         code = "silent_subscription"
     else:
         code = "silent_network"
-    yield Finding("G", level, code, {"url": facts.subject.wish.public_url, "instance": facts.subject.name})
+    yield Finding("G", Level.RED, code, {"url": facts.subject.wish.public_url, "instance": facts.subject.name})
 
 
 PORTAL_CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (

@@ -66,7 +66,7 @@ def web_server(facts: Facts) -> Iterator[Finding]:
         yield red("A", "nginx_unlinked", "units", domain=subject.host)
     astray = [visit for visit in visits if not visit.arrived_as]
     if visits and len(astray) == len(visits):
-        yield red("A", "nginx_astray", answers=_answers(astray), path=subject.path)
+        yield red("A", "nginx_astray", "units", answers=_answers(astray), path=subject.path)
     kept = {visit.arrived_as for visit in visits if visit.arrived_as not in ("", "/python_bot/")}
     if kept:
         yield yellow("A", "prefix_kept", "units", arrived=kept, sent=subject.path)
@@ -74,13 +74,13 @@ def web_server(facts: Facts) -> Iterator[Finding]:
 
 def public(facts: Facts) -> Iterator[Finding]:
     """The URL as the portal fetches it."""
-    visits = facts.reach.at("public")
+    subject, visits = facts.subject, facts.reach.at("public")
     if not visits:
         return
     refused = [visit for visit in facts.reach.visits if visit.arrived_as and visit.status not in (0, 200, 503)]
     refused += [visit for visit in visits if visit.status == 405 and not visit.arrived_as]
     if refused:
-        yield red("A", "method_refused", answers=_answers(refused))
+        yield red("A", "method_refused", "units" if subject.behind_nginx else "", answers=_answers(refused))
     if any(visit.untrusted for visit in visits):
         yield yellow("A", "tls_untrusted", problem={visit.problem for visit in visits if visit.untrusted})
     if all(visit.status == 0 for visit in visits):

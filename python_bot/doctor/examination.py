@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Final
 
 from ..errors import B24BotError
@@ -50,10 +51,17 @@ def _inner(subject: Subject, end: float) -> tuple[PortalState, ArchiveState]:
     states: list[ArchiveState] = []
     reading = threading.Thread(target=lambda: states.append(records.look(end - time.monotonic() - 1.0)), daemon=True)
     reading.start()
+    began = time.time()
     try:
         portal = asking.ask(subject, records.inbound_nonce, end)
     except B24BotError as error:
         portal = PortalState("unreachable", problem=str(error))
-    reading.join(max(0.0, end - time.monotonic()))
-    records.close()
-    return portal, states[0] if states else ArchiveState((subject.home / "dialogs.db").is_file())
+    except OSError as error:  # the tokens belong to somebody else: the permissions tell
+        portal = PortalState("unread", problem=str(error.strerror))
+    finally:
+        reading.join(max(0.0, end - time.monotonic()))
+    refused = () if portal.test_s is not None or not portal.test_sent else records.refused_events(began)
+    if not reading.is_alive():
+        records.close()
+    archive = states[0] if states else ArchiveState((subject.home / "dialogs.db").is_file())
+    return portal, replace(archive, refused=refused)

@@ -107,7 +107,7 @@ class LineSettings:
     fields: Mapping[str, str]
 
 
-TokenState = Literal["works", "none", "uninstalled", "dead", "dismissed", "expired", "unreachable"]
+TokenState = Literal["works", "none", "uninstalled", "dead", "dismissed", "expired", "unreachable", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,8 @@ class ArchiveState:
 
     `bot_ids`: our bots in the order in which they came, with the time. `doubled`: people with several open chats in one
     line. `gaps`: what is older than a day and was never compared. `set_aside`: files that were no readable
-    database when the instance started.
+    database when the instance started. `refused`: why requests that looked like the portal's events were not taken
+    while its test event was awaited.
     """
 
     exists: bool
@@ -164,6 +165,7 @@ class ArchiveState:
     dialogs: int = 0
     gaps: int = 0
     set_aside: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

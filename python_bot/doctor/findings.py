@@ -68,6 +68,7 @@ _NO_CALLS: Final = ("handler_missing", *_DEAF, *_NO_WORK)
 # In the order in which a person should mend them: the first that was found is the root.
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "interrupted": (),
+    "settings_wrong": _NO_START,
     "disk_full": _NO_START,
     "permissions": ("python_missing", *_NO_START),
     "python_missing": _NO_START,

@@ -14,6 +14,7 @@ from ..db import Storage, verdict
 from ..errors import StorageDamaged, StorageError
 from ..outbox import SqliteOutbox
 from ..proof.report import Report
+from ..traffic import Question, SqliteTraffic
 from .facts import ArchiveState, Buried
 from .together import together
 
@@ -30,13 +31,24 @@ class Records:
         self._path = home / "dialogs.db"
         self._storage = Storage(self._path)
         self._archive = SqliteArchive(self._storage)
+        self._is_asked = False
 
     def close(self) -> None:
-        self._storage.close()
+        """Only when no question is open: SQLite does not outlive a connection that is closed under it."""
+        if not self._is_asked:
+            self._storage.close()
 
     def inbound_nonce(self) -> str:
         """Of the last test event of the portal that arrived. Raises StorageError."""
         return str((self._archive.fact("inbound") or {}).get("nonce", ""))
+
+    def refused_events(self, since: float) -> tuple[str, ...]:
+        """Why events that came since then were not taken; empty when there is no journal of requests to tell."""
+        wanted = Question(since=since - 1.0, direction="in", kinds=("event",))
+        with suppress(StorageError):
+            rows = SqliteTraffic(self._storage).page(wanted, SHOWN)
+            return tuple(dict.fromkeys(row.outcome for row in rows if row.outcome not in ("", "ok", "unverified")))
+        return ()
 
     def look(self, within_s: float) -> ArchiveState:
         if not self._path.is_file():
@@ -58,21 +70,20 @@ class Records:
 
             return ask
 
-        found = together(
-            {
-                "verdict": guarded(lambda: verdict(self._path, within_s * 0.8)),
-                "depth": guarded(lambda: outbox.depth(now)),
-                "waiting": guarded(lambda: outbox.waiting(SHOWN)),
-                "buried": guarded(lambda: outbox.buried(SHOWN)),
-                "last": guarded(lambda: checkup.last_event(OWN_TEST)),
-                "doubled": guarded(lambda: checkup.people_with_several_chats(SHOWN)),
-                "portal": guarded(lambda: self._archive.fact("portal")),
-                "bots": guarded(lambda: self._archive.fact("bots")),
-                "counts": guarded(self._archive.counts),
-                "totals": guarded(lambda: report.totals(0, int(now) - AT_REST_S)),
-            },
-            within_s,
-        )
+        questions = {
+            "verdict": guarded(lambda: verdict(self._path, within_s * 0.8)),
+            "depth": guarded(lambda: outbox.depth(now)),
+            "waiting": guarded(lambda: outbox.waiting(SHOWN)),
+            "buried": guarded(lambda: outbox.buried(SHOWN)),
+            "last": guarded(lambda: checkup.last_event(OWN_TEST)),
+            "doubled": guarded(lambda: checkup.people_with_several_chats(SHOWN)),
+            "portal": guarded(lambda: self._archive.fact("portal")),
+            "bots": guarded(lambda: self._archive.fact("bots")),
+            "counts": guarded(self._archive.counts),
+            "totals": guarded(lambda: report.totals(0, int(now) - AT_REST_S)),
+        }
+        found = together(questions, within_s)
+        self._is_asked = len(found) + len(problems) < len(questions)
         aside = tuple(sorted(path.name for path in self._path.parent.glob(f"{self._path.name}.unreadable-*")))
         return replace(_state(found, problems, now), set_aside=aside)
 

@@ -268,6 +268,11 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
         "botctl INSTANCE token rotate; delete that log; and report how it came there",
     ),
     # M
+    "settings_wrong": (
+        "{file}: {problems}",
+        "the instance cannot start with these settings, and nothing else could be examined",
+        "botctl INSTANCE config set NAME=VALUE --restart",
+    ),
     "disk_ok": ("{percent} % used, {free} MiB free", "there is room", ""),
     "disk_low": ("{path}: {percent} % used, {free} MiB free", "the disk fills up", "free some room soon"),
     "disk_full": (

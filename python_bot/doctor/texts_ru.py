@@ -268,6 +268,11 @@ RUSSIAN: Final[dict[str, tuple[str, str, str]]] = {
         "botctl INSTANCE token rotate; удалите этот журнал и сообщите, как токен туда попал",
     ),
     # M
+    "settings_wrong": (
+        "{file}: {problems}",
+        "с такими настройками экземпляр не запустится; остальное осмотреть нельзя",
+        "botctl INSTANCE config set NAME=VALUE --restart",
+    ),
     "disk_ok": ("занято {percent} %, свободно {free} МиБ", "место есть", ""),
     "disk_low": ("{path}: занято {percent} %, свободно {free} МиБ", "диск заполняется", "освободите место"),
     "disk_full": (

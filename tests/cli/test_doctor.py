@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from python_bot.provisioning.paths import Layout
 from python_bot.simulator import App, SimulatedPortal
 from tests.cli.tools import StagedServer, botctl
 from tests.instance.tools import wait_idle
@@ -126,6 +128,25 @@ def an_hour_ago(shop: Shop) -> None:
     shop.write("UPDATE journal SET received_at = received_at - 3600")
 
 
+def another_application_token(shop: Shop) -> None:
+    shop.app.application_token = "another-application-token-0123456789"
+
+
+def never_installed(shop: Shop) -> None:
+    shop.auth.unlink()
+
+
+def expired_without_a_secret(shop: Shop) -> None:
+    shop.server.stop()
+    env_file = Layout(shop.root).env_file("shop-1")
+    env_file.write_text(re.sub(r"(?m)^CLIENT_SECRET=.*\n", "", env_file.read_text()))
+    stored = json.loads(shop.auth.read_text())
+    shop.auth.write_text(json.dumps({**stored, "expires_at": 1}))
+    shop.portal.core.tokens.expire_access()
+    shop.server.env.pop("CLIENT_SECRET")
+    shop.server.start()
+
+
 def portal_unreachable(shop: Shop) -> None:
     shop.portal.faults.down = True
 
@@ -209,6 +230,9 @@ FAULTS: Final[dict[str, Callable[[Shop], None]]] = {
     "line_detached": line_detached,
     "line_fields": welcome_bot_left_reset,
     "silent_network": portal_silent,
+    "silent_receiver": another_application_token,
+    "not_installed": never_installed,
+    "token_expired": expired_without_a_secret,
     "portal_unreachable": portal_unreachable,
     "clock_wrong": clock_off,
     "outbox_stuck": outbox_stuck,
@@ -232,3 +256,45 @@ def test_a_fault_is_named_first_and_nothing_false_is_said(shop: Shop, code: str)
     assert problems(found) == [code], json.dumps(found, ensure_ascii=False, indent=1)
     first = found["findings"][0]
     assert first["evidence"] and first["meaning"] and first["next_step"]
+
+
+MENDED: Final = ("handler_foreign", "handler_missing", "bot_missing", "line_detached", "line_fields", "permissions")
+
+
+@pytest.mark.parametrize("code", [*MENDED, "outbox_buried"])
+def test_fix_repairs_it_says_so_and_all_is_green_again(shop: Shop, code: str) -> None:
+    FAULTS[code](shop)
+    found = examined(shop, "--fix")
+    assert len(found["repaired"]) == 1 and "not repaired" not in found["repaired"][0]
+    until(lambda: set(problems(examined(shop))) <= {"bot_changed"}, 30, what="all is green again")
+    assert len(shop.portal.core.bots) == 1
+
+
+def test_a_bot_that_was_made_anew_is_told_with_its_former_number(shop: Shop) -> None:
+    former = shop.bot_id
+    bot_deleted(shop)
+    found = examined(shop, "--fix")
+    row = next(row for row in found["findings"] if row["code"] == "bot_changed")
+    assert (row["facts"]["former"], row["facts"]["bot_id"]) == (str(former), str(shop.bot_id))
+
+
+def test_no_token_and_no_secret_is_shown(shop: Shop) -> None:
+    stored = json.loads(shop.auth.read_text())
+    for options in ((), ("--json",)):
+        said = botctl(shop.root, "shop-1", "doctor", *options)
+        for secret in (stored["access_token"], stored["refresh_token"], stored["application_token"], CLIENT_SECRET):
+            assert secret not in said.stdout + said.stderr
+
+
+def test_the_examination_leaves_the_portal_and_the_files_as_they_are(shop: Shop) -> None:
+    before = (shop.auth.read_bytes(), list(shop.portal.core.handlers), dict(shop.portal.line(3).fields))
+    examined(shop)
+    assert (shop.auth.read_bytes(), list(shop.portal.core.handlers), dict(shop.portal.line(3).fields)) == before
+
+
+def test_an_expired_token_is_renewed_on_the_way(shop: Shop) -> None:
+    shop.portal.core.tokens.expire_access()
+    found = examined(shop)
+    assert found["level"] == "green"
+    assert "token_renewed" in {row["code"] for row in found["findings"]}
+    assert shop.auth.stat().st_mode & 0o777 == 0o600

@@ -1,6 +1,7 @@
 """Runs inside a machine: a simulated portal that does what it is told, a line of JSON a command.
 
 {"do": "install", "handler": URL} · {"do": "client", "text": TEXT} · {"do": "operator", "chat_id": N, "text": TEXT}
+{"do": "advance", "seconds": N}: its clock
 {"do": "handed_over", "chat_id": N} · {"do": "handlers"} and {"do": "delivered"}: the URLs
 """
 
@@ -27,6 +28,9 @@ def obey(portal: SimulatedPortal, order: dict[str, Any]) -> dict[str, Any]:
             return {}
         case "handed_over":
             return {"is": portal.handed_over(order["chat_id"])}
+        case "advance":
+            portal.clock.advance(order["seconds"])
+            return {}
         case "deliveries":
             return {"status": [delivery.status for delivery in portal.deliveries]}
         case "handlers":
