@@ -41,8 +41,9 @@ def completeness(instance: str, since: str | None, until: str | None, verifies: 
         _verify(instance, as_json)
         return
     first, end = _seconds("--since", since) or 0, _seconds("--until", until)
-    with acting_as_owner(home(instance)):
-        storage = open_storage(instance)
+    place = home(instance)
+    with acting_as_owner(place):
+        storage = open_storage(instance, place)
         try:
             report = Report(SqliteArchive(storage), SqliteComparison(storage), SqliteCompleteness(storage))
             totals = report.totals(first, end)
@@ -60,7 +61,7 @@ def completeness(instance: str, since: str | None, until: str | None, verifies: 
 def _verify(instance: str, as_json: bool) -> None:
     place = home(instance)
     with acting_as_owner(place):
-        storage = open_storage(instance)
+        storage = open_storage(instance, place)
         try:
             found = verify(place / "manifests", SqliteManifests(storage))
         finally:

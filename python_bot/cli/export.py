@@ -76,7 +76,7 @@ def export(
     reserve = Settings.from_env(environment(instance)).disk_reserve_mb * MIB
     # The target first: it is the caller's own file, the rest is the instance's.
     with _target(file) as target, acting_as_owner(place):
-        storage = open_storage(instance)
+        storage = open_storage(instance, place)
         try:
             archive = SqliteArchive(storage)
             exporter = Exporter(archive, place, reserve, lambda: Anonymiser(archive, read_key(place)))

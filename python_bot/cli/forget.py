@@ -37,7 +37,7 @@ def forget(instance: str, user_id: int, dry_run: bool, yes: bool, as_json: bool)
     """
     place = home(instance)
     with acting_as_owner(place):
-        storage = open_storage(instance)
+        storage = open_storage(instance, place)
         try:
             task = Forgetting(place, storage, user_id, lambda text: click.echo(text, err=True))
             found = task.look()

@@ -25,12 +25,14 @@ def home(instance: str) -> Path:
     return layout.home(instance) if layout.spec_file(instance).exists() else Settings.from_env(env).home
 
 
-def open_storage(instance: str) -> Storage:
+def open_storage(instance: str, place: Path | None = None) -> Storage:
     """The archive of an instance, whether it runs or not. Close it after use.
+
+    `place`: its home, for whoever acts as the owner of that already and can read no settings any more.
 
     Raises B24BotError when another release wrote it: opening would migrate it under the running instance.
     """
-    path = home(instance) / "dialogs.db"
+    path = (place or home(instance)) / "dialogs.db"
     if path.exists():
         archive = Frozen(path)
         try:

@@ -52,6 +52,8 @@ def rebuild(instance: str, compares: bool, replaces: bool, yes: bool, as_json: b
     place = home(instance)
     if replaces:
         need_root(layout)
+        with tx.exclusive(layout, _say):  # first of all: an interrupted run may have left another archive in place
+            tx.recover(layout, Machine(layout))
     kept = ""
     with _beside(place, instance) as (present, target):
         with acting_as_owner(place):
@@ -79,7 +81,7 @@ def _beside(place: Path, instance: str) -> Iterator[tuple[Storage, Path]]:
         shutil.rmtree(directory, ignore_errors=True)
         _check_room(place)
         directory.mkdir(mode=0o700)
-        present = open_storage(instance)
+        present = open_storage(instance, place)
     try:
         yield present, directory / archives.DATABASE
     finally:
@@ -99,6 +101,10 @@ def _make(present: Storage, target: Path, *, shows: bool) -> tuple[Rebuild, Diff
     except BaseException:
         made.close()
         raise
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _check_room(place: Path) -> None:
@@ -121,7 +127,7 @@ def _put_in_place(layout: Layout, spec: InstanceSpec, made: Rebuild, present: St
             present.close()
 
     machine = rebuilt.RebuildingMachine(layout, finish)
-    with tx.exclusive(layout, lambda text: click.echo(text, err=True)):
+    with tx.exclusive(layout, _say):
         tx.recover(layout, Machine(layout))
         steps, aside = rebuilt.steps(layout, spec, read_ports(layout.ports_map))
 

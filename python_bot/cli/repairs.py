@@ -118,7 +118,7 @@ def _refresh(layout: Layout, spec: InstanceSpec) -> None:
 def _ensure(layout: Layout, spec: InstanceSpec) -> None:
     """The running instance does it. Raises B24BotError when it does not get to it."""
     with acting_as_owner(layout.home(spec.name)):
-        storage = open_storage(spec.name)
+        storage = open_storage(spec.name, layout.home(spec.name))
         try:
             outbox, job = SqliteOutbox(storage), ensure_job("")
             storage.write(lambda tx: outbox.put(tx, job, time.time()))
@@ -137,7 +137,7 @@ def _wait_until_done(storage: Storage, outbox: SqliteOutbox, kind: str) -> None:
 
 def _revive(layout: Layout, spec: InstanceSpec) -> int:
     with acting_as_owner(layout.home(spec.name)):
-        storage = open_storage(spec.name)
+        storage = open_storage(spec.name, layout.home(spec.name))
         try:
             outbox = SqliteOutbox(storage)
             ids = [

@@ -7,6 +7,7 @@ The one from before the last upgrade lies in the instance's own home under `upgr
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -100,11 +101,14 @@ def take_again(layout: Layout, instance: str, aside: str, place: Place = "upgrad
     """Undo `put_back`, wherever it was interrupted. The instance must not run."""
     home, copy = layout.home(instance), kept(layout, instance, place) / DATABASE
     with acting_as_owner(home):
+        copy.parent.mkdir(mode=0o700, exist_ok=True)
         if not copy.exists():
             _rename(home / DATABASE, copy)
         _forget_index(home)
         _rename(home / aside, home / DATABASE)
         fsync_directory(home)
+        if place == "rebuild":
+            shutil.rmtree(copy.parent)  # it can be made again
 
 
 def _forget_index(home: Path) -> None:
