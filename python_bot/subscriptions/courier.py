@@ -292,7 +292,14 @@ class Courier(threading.Thread):
         self._count(delivery, "failed")
         extra = {"event": delivery.event, "chat_id": delivery.chat_id}
         if gives_up:
-            log.error("webhook %d was disabled: %s", subscription.id, error, extra=extra)
+            self.begin_anew(subscription.id)  # for the day when it is revived
+            log.error(
+                "webhook %d was disabled: %s; what waits is kept until botctl INSTANCE outbox --revive-webhook %d",
+                subscription.id,
+                error,
+                subscription.id,
+                extra=extra,
+            )
         else:
             log.warning("webhook %d failed (try %d): %s", subscription.id, delivery.tries + 1, error, extra=extra)
 

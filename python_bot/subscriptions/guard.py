@@ -34,7 +34,6 @@ _SPECIAL: Final = tuple(
             "224.0.0.0/4",
             "240.0.0.0/4",
             "::/96",
-            "64:ff9b::/96",  # NAT64
             "64:ff9b:1::/48",
             "2001::/23",  # Teredo and its neighbours
             "2002::/16",  # 6to4
@@ -44,6 +43,7 @@ _SPECIAL: Final = tuple(
         ),
     )
 )
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # how a network without IPv4 reaches an IPv4 address
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?\.?")
 
 
@@ -79,6 +79,8 @@ def is_public(address: Address) -> bool:
     """Whether the address is somebody's on the internet."""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return is_public(address.ipv4_mapped)
+    if address in _NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if address.is_multicast or not address.is_global:
         return False
     return not any(address.version == network.version and address in network for network in _SPECIAL)

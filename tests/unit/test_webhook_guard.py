@@ -14,7 +14,14 @@ from python_bot.errors import DeliveryFailed
 from python_bot.subscriptions.guard import BadUrl, Forbidden, Guard, Target, is_public, parse
 from python_bot.subscriptions.sender import Sender
 
-PUBLIC = ["93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:8.8.8.8", "172.32.0.1"]
+PUBLIC = [
+    "93.184.215.14",
+    "8.8.8.8",
+    "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "172.32.0.1",
+]
 OURS = [
     "127.0.0.1",
     "127.255.255.254",
@@ -44,7 +51,7 @@ OURS = [
     "::ffff:169.254.169.254",
     "::ffff:100.64.0.1",
     "64:ff9b::7f00:1",
-    "64:ff9b::808:808",
+    "64:ff9b::a9fe:a9fe",
     "2001::1",
     "2001:db8::1",
     "2002:7f00:1::",
