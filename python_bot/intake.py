@@ -246,10 +246,17 @@ def reconcile_job(
     return NewJob(RECONCILE, payload, key, key, trace_id, due_at)
 
 
-def found_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
-    """Read a session that was found by its number."""
+def found_job(chat_id: int, session_id: int, trace_id: str, since: int = 0) -> NewJob:
+    """Read a session that was found by its number, and keep it unless it began before `since`."""
     key = f"reconcile:{chat_id}:{session_id}"
-    return NewJob(RECONCILE, {"chat_id": chat_id, "session_id": session_id, "scope": "due"}, key, key, trace_id)
+    payload = {"chat_id": chat_id, "session_id": session_id, "scope": "due", "since": since}
+    return NewJob(RECONCILE, payload, key, key, trace_id)
+
+
+def again_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
+    """Read a session once more, though nothing is known that would have changed since it was compared."""
+    key = f"reconcile:{chat_id}:{session_id}:again"
+    return NewJob(RECONCILE, {"chat_id": chat_id, "session_id": session_id, "scope": "again"}, key, key, trace_id)
 
 
 def _channel_job(connector_id: str, line_id: int, item: dict[str, object], trace_id: str) -> NewJob:

@@ -25,6 +25,13 @@ _CHATS_SINCE: Final = (
     "SELECT chat_id FROM dialogs WHERE chat_id > ? AND COALESCE(last_message_at, opened_at) >= ?"
     " ORDER BY chat_id LIMIT ?"
 )
+_UP_TO: Final = (
+    "SELECT closed_at FROM sessions WHERE closed_at > ? AND closed_at <= ? ORDER BY closed_at LIMIT 1 OFFSET ?"
+)
+_CLOSED: Final = (
+    "SELECT chat_id, session_id FROM sessions WHERE closed_at > ?1 AND closed_at <= ?2 AND session_id IS NOT NULL"
+    " AND reconciled_at < closed_at + ?3 ORDER BY closed_at, id"
+)
 _NUMBERS: Final = (
     "SELECT session_id FROM sessions WHERE session_id BETWEEN ?1 AND ?2"
     " UNION SELECT session_id FROM erased_sessions WHERE session_id BETWEEN ?1 AND ?2"
@@ -68,6 +75,14 @@ class SqliteComparison:
     def chats_since(self, at: int, after: int, limit: int) -> list[int]:
         with self._storage.read() as tx:
             return [row[0] for row in tx.sql.execute(_CHATS_SINCE, (after, at, limit))]
+
+    def closed_between(
+        self, after: int, until: int, limit: int, read_within_s: int
+    ) -> tuple[list[tuple[int, int]], int]:
+        with self._storage.read() as tx:
+            row = tx.sql.execute(_UP_TO, (after, until, limit - 1)).fetchone()
+            up_to = row[0] if row else until  # whole seconds: many may have been closed at once
+            return tx.sql.execute(_CLOSED, (after, up_to, read_within_s)).fetchall(), up_to
 
     # --- numbers
 

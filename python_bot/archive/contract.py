@@ -340,6 +340,12 @@ class Comparison(Protocol):
     def chats_since(self, at: int, after: int, limit: int) -> list[int]:
         """Chats above `after`, in ascending order, in which something was said at this time or later."""
 
+    def closed_between(
+        self, after: int, until: int, limit: int, read_within_s: int
+    ) -> tuple[list[tuple[int, int]], int]:
+        """Chat and number of the sessions that ended in (after, until] and were not read later than `read_within_s`
+        after it; and up to which time they are all of them: `until`, unless there are many more than `limit`."""
+
     def numbers(self, first: int, last: int) -> set[int]:
         """Bitrix24's numbers of sessions in the archive, or erased from it, between these two, both included."""
 

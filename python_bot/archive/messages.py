@@ -28,8 +28,11 @@ _VERSION: Final = (
     " WHERE NOT EXISTS (SELECT 1 FROM message_versions WHERE message_id = ?1 AND text = ?2 AND since = ?3)"
 )
 _STORED: Final = (
-    "SELECT text, COALESCE(text_plain, text), source, edited_at, session_ref FROM messages WHERE message_id = ?"
+    "SELECT text, COALESCE(text_plain, text), source, edited_at, session_ref, deleted_at FROM messages"
+    " WHERE message_id = ?"
 )
+_FILL: Final = "UPDATE messages SET text = ?, text_plain = ?, edited_at = COALESCE(edited_at, ?) WHERE message_id = ?"
+_HAS_VERSIONS: Final = "SELECT 1 FROM message_versions WHERE message_id = ? LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,12 @@ class StoredMessage:
     source: int
     edited_at: int | None
     session_ref: int | None
+    deleted_at: int | None
+
+    @property
+    def lost_its_text(self) -> bool:
+        """It was deleted before we heard its text, which history then no longer tells."""
+        return self.source == Source.HISTORY and self.deleted_at is not None and not self.text
 
 
 def stored(tx: Tx, message_id: int) -> StoredMessage | None:
@@ -94,6 +103,8 @@ def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> int:
         tx.sql.execute(_BY_EVENT, (message.message_id,))
     row = stored(tx, message.message_id)
     if row is None or row.source >= source:
+        if row is not None and row.source > source:
+            _keep_former_text(tx, row, message, source)
         return session_ref if row is None or row.session_ref is None else row.session_ref
     plain = None if message.text_plain == message.text else message.text_plain
     if row.edited_at is not None and row.source == Source.CHANGE_ONLY:
@@ -126,6 +137,24 @@ def complete(tx: Tx, message: Message, session_ref: int, source: Source) -> int:
     return new_ref
 
 
+def fill(tx: Tx, message_id: int, text: str, text_plain: str, edited_at: int | None = None) -> None:
+    """Set a text that was missing."""
+    tx.sql.execute(_FILL, (text, None if text_plain == text else text_plain, edited_at, message_id))
+
+
+def _keep_former_text(tx: Tx, row: StoredMessage, message: Message, source: Source) -> None:
+    """History was read after the message had been changed, and only now its event tells how it was."""
+    if row.lost_its_text:
+        fill(tx, message.message_id, message.text, message.text_plain)
+    elif (
+        row.edited_at is not None
+        and message.text_plain != row.text_plain
+        # The second feed cuts mentions out: its text counts only where there is no other.
+        and (source is Source.BOT or not tx.sql.execute(_HAS_VERSIONS, (message.message_id,)).fetchone())
+    ):
+        add_version(tx, message.message_id, message.text, 0, row.edited_at)
+
+
 def repair(tx: Tx, item: HistoryMessage, session_ref: int, at: int) -> int:
     """1 when the message was missing. History has no time of an edit or deletion: ours stand in."""
     message = item.message if item.message.sent_at else replace(item.message, sent_at=at)
@@ -150,8 +179,9 @@ def _repair_stored(
     assert row is not None
     # A deletion leaves a notice, or nothing, in the place of the text; and we may know a newer edit already.
     keeps_text = (item.deleted and bool(row.text)) or (row.edited_at is not None and row.edited_at > at)
-    # Other BB code around the same words is no other text.
-    if not keeps_text and message.text_plain != row.text_plain and row.source > Source.SECOND_FEED:
+    # The second feed changes texts a little; an edit tells what was written. Other BB code is no other text.
+    is_own_text = row.source > Source.SECOND_FEED or (row.source == Source.CHANGE_ONLY and row.edited_at is not None)
+    if not keeps_text and message.text_plain != row.text_plain and is_own_text:
         add_version(tx, message.message_id, row.text, row.edited_at or 0, row.edited_at or at)
     tx.sql.execute(
         "UPDATE messages SET source = ?1, session_ref = ?2, author_id = ?3, author_kind = ?4,"

@@ -85,6 +85,21 @@ _EMPTY_RESTS: Final = (
     " AND handover = '' AND NOT EXISTS (SELECT 1 FROM messages m"
     "  WHERE m.chat_id = sessions.chat_id AND m.session_ref = sessions.id)"
 )
+# With a number each, and read: what is only supposed to have begun ends no other.
+_OVERLAPS: Final = (
+    "SELECT id, next_id, next_at FROM (SELECT id, closed_at, LEAD(id) OVER w AS next_id,"
+    "  LEAD(opened_at) OVER w AS next_at FROM sessions WHERE chat_id = ?1 AND session_id IS NOT NULL"
+    "  AND reconciled_at IS NOT NULL WINDOW w AS (ORDER BY opened_at, id)) WHERE closed_at > next_at + ?2"
+)
+_GIVE_ENDS: Final = (
+    "UPDATE OR REPLACE session_events SET session_ref = ?1 WHERE session_ref = ?2 AND kind = 'finished' AND at > ?3"
+)
+_END_BEFORE: Final = (
+    "UPDATE sessions SET closed_at = COALESCE((SELECT MAX(m.sent_at) FROM session_events e JOIN messages m"
+    "   USING (message_id) WHERE e.session_ref = ?1 AND e.kind = 'ended' AND m.session_ref = ?1 AND m.sent_at <= ?2),"
+    "  (SELECT MAX(m.sent_at) FROM messages m WHERE m.chat_id = sessions.chat_id AND m.session_ref = ?1"
+    "   AND m.sent_at <= ?2), opened_at) WHERE id = ?1"
+)
 _INSERT: Final = (
     "INSERT INTO sessions (session_id, chat_id, line_id, opened_at, opening_known, joined_at)"
     " VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
@@ -180,6 +195,17 @@ def line_told(tx: Tx, ref: int, line_id: int | None) -> None:
     """History and some events name no line: the first one told is where the session began."""
     if line_id is not None:
         tx.sql.execute("UPDATE sessions SET line_id = ? WHERE id = ? AND line_id IS NULL", (line_id, ref))
+
+
+def separate(tx: Tx, chat_id: int) -> None:
+    """A session is over when the next one of its chat begins.
+
+    An end that names no session went to the one that we knew to be running; when history shows another one that had
+    begun before, it was the end of that one, and the former had ended with its own last notice.
+    """
+    for ref, next_ref, began_at in tx.sql.execute(_OVERLAPS, (chat_id, SAME_S)).fetchall():
+        tx.sql.execute(_GIVE_ENDS, (next_ref, ref, began_at + SAME_S))
+        tx.sql.execute(_END_BEFORE, (ref, began_at + SAME_S))
 
 
 def ask_handover(tx: Tx, row: SessionRow) -> int | None:

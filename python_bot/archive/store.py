@@ -61,13 +61,14 @@ _NEW_DIALOG: Final = (
 _FACTS: Final = (
     "UPDATE dialogs SET (title, entity_id, connector_id, line_id, client_id, crm_links, operator_id) ="
     " (SELECT COALESCE(NULLIF(:title, ''), title), COALESCE(NULLIF(:entity_id, ''), entity_id),"
-    "  COALESCE(NULLIF(:connector_id, ''), connector_id), COALESCE(:line_id, line_id),"
+    "  COALESCE(NULLIF(:connector_id, ''), connector_id),"
+    "  CASE WHEN :entity_id <> '' THEN COALESCE(:line_id, line_id) ELSE COALESCE(line_id, :line_id) END,"
     "  COALESCE(:client_id, client_id), COALESCE(NULLIF(:crm_links, ''), crm_links),"
     "  CASE WHEN :message_id >= last_message_id THEN COALESCE(:operator_id, operator_id) ELSE operator_id END)"
     " WHERE chat_id = :chat_id AND ((:title <> '' AND title <> :title)"
     "  OR (:entity_id <> '' AND entity_id <> :entity_id)"
     "  OR (:connector_id <> '' AND connector_id <> :connector_id) OR (:crm_links <> '' AND crm_links <> :crm_links)"
-    "  OR (:line_id IS NOT NULL AND line_id IS NOT :line_id)"
+    "  OR (:line_id IS NOT NULL AND line_id IS NOT :line_id AND (line_id IS NULL OR :entity_id <> ''))"
     "  OR (:client_id IS NOT NULL AND client_id IS NOT :client_id)"
     "  OR (:operator_id IS NOT NULL AND operator_id IS NOT :operator_id AND :message_id >= last_message_id))"
 )
@@ -238,6 +239,8 @@ class SqliteArchive:
                 "UPDATE messages SET edited_at = MAX(COALESCE(edited_at, 0), ?) WHERE message_id = ?",
                 (at, message_id),
             )
+        elif row.lost_its_text:
+            messages.fill(tx, message_id, text, text_plain, at)
         elif row.edited_at is not None and at < row.edited_at:
             messages.add_version(tx, message_id, text, at, row.edited_at)  # an older edit that came late
         else:
@@ -322,16 +325,17 @@ class SqliteArchive:
             last_at = history.messages[-1].message.sent_at if history.messages else at
             sessions.end_as_told(tx, session, history.closed, history.ended_at, last_at)
         self._settle_end(tx, session, ended_at)
+        sessions.separate(tx, history.chat_id)
         imports.absorb(tx, history.chat_id, [item.message.message_id for item in history.messages])
         self._head(tx, history.chat_id)
         return history
 
     def _settle_end(self, tx: Tx, session: sessions.SessionRow, ended_at: int | None) -> None:
-        """The end of a closed session gets the time of the portal's notice; of a later one, when it was reopened."""
+        """A closed session ended with the portal's last notice of its end, unless a later end was told."""
         (closed_at,) = tx.sql.execute("SELECT closed_at FROM sessions WHERE id = ?", (session.id,)).fetchone()
         if closed_at is not None:
-            exact = session_events.exact_end(tx, session.id, closed_at)
-            at = exact if ended_at is None or ended_at <= closed_at + SAME_END_S else ended_at
+            is_told_later = ended_at is None or ended_at < closed_at - SAME_END_S
+            at = session_events.exact_end(tx, session.id, closed_at) if is_told_later else ended_at
             if at != closed_at:
                 sessions.close(tx, session, at)
 

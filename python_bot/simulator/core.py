@@ -52,7 +52,7 @@ class Core:
         self.clock = Clock()
         self.journal = Journal()
         self.limits = Limits(limits)
-        self.faults = Faults(latency_s, random.Random(seed + 1))
+        self.faults = Faults(latency_s, seed)
         self.oauth_faults = HttpFaults()
         self.faults.now = self.oauth_faults.now = self.clock.now
         self.tokens = TokenStore(self.clock)

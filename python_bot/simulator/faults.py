@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -148,15 +149,23 @@ def _next(planned: list[_Planned]) -> Answer | None:
 
 
 class Faults(HttpFaults):
-    """The portal's faults: those of its listener and those of the event queue."""
+    """The portal's faults: those of its listener and those of the event queue.
 
-    def __init__(self, latency_s: float, rng: random.Random) -> None:
+    What becomes of an event by chance hangs on the seed and on the event alone, not on what the threads of the portal
+    did before: the same conversation with the same seed loses the same events.
+    """
+
+    def __init__(self, latency_s: float, seed: int) -> None:
         super().__init__(latency_s)
-        self._rng = rng
+        self._seed = seed
+        self._met: Counter[tuple[str, int, int]] = Counter()
         self._drop = 0
         self._duplicate = 0
         self._only_event = ""
         self.drop_probability = 0.0
+        self.duplicate_probability = 0.0
+        self.late_probability = 0.0
+        self.late_s = 1.0  # so much later than the others come those that are late
         self.delay_s = 0.0
         self.shuffle = False
         self.shuffle_window_s = 0.05
@@ -174,23 +183,26 @@ class Faults(HttpFaults):
     def clear(self) -> None:
         super().clear()
         self._drop = self._duplicate = 0
-        self.drop_probability = self.delay_s = 0.0
+        self.drop_probability = self.duplicate_probability = self.late_probability = self.delay_s = 0.0
         self.shuffle = False
 
-    def copies_of(self, event: str) -> int:
-        """How often the queue delivers this event: 0, 1 or 2."""
+    def fate_of(self, event: str, chat_id: int, message_id: int) -> list[float]:
+        """After how many seconds each copy of this event is delivered; there are 0, 1 or 2 of them."""
         with self._lock:
+            key = (event, chat_id, message_id)
+            self._met[key] += 1
+            rng = random.Random(f"{self._seed} {key} {self._met[key]}")
+            is_lost, is_doubled = rng.random() < self.drop_probability, rng.random() < self.duplicate_probability
             if self._drop > 0 and self._only_event in ("", event):
                 self._drop -= 1
-                return 0
-            if self.drop_probability and self._rng.random() < self.drop_probability:
-                return 0
+                return []
+            if is_lost:
+                return []
             if self._duplicate > 0:
                 self._duplicate -= 1
-                return 2
-            return 1
+                is_doubled = True
+            return [self._delay(rng) for _ in range(2 if is_doubled else 1)]
 
-    def delay_of_next(self) -> float:
-        with self._lock:
-            jitter = self._rng.uniform(0, self.shuffle_window_s) if self.shuffle else 0.0
-            return self.delay_s + jitter
+    def _delay(self, rng: random.Random) -> float:
+        late = self.late_s if rng.random() < self.late_probability else 0.0
+        return self.delay_s + late + (rng.uniform(0, self.shuffle_window_s) if self.shuffle else 0.0)

@@ -39,6 +39,7 @@ class Delivery:
     status: int
     error: str
     seconds: float
+    ts: int = 0  # the event's own time
     body: str = field(repr=False, default="")
 
     @property

@@ -83,13 +83,12 @@ class EventQueue:
         return self._unfinished
 
     def _schedule(self, event: Event) -> None:
-        copies = self._faults.copies_of(event.name)
-        if copies == 0:
+        delays = self._faults.fate_of(event.name, event.chat_id, event.message_id)
+        if not delays:
             self._record(event, self._clock.now(), "", 0, "dropped by the queue", 0.0)
-        self._unfinished += copies - 1
-        for _ in range(copies):
-            due = time.monotonic() + self._faults.delay_of_next()
-            heapq.heappush(self._due, (due, next(self._numbers), event))
+        self._unfinished += len(delays) - 1
+        for delay_s in delays:
+            heapq.heappush(self._due, (time.monotonic() + delay_s, next(self._numbers), event))
         if self._unfinished == 0:
             self._changed.notify_all()
 
@@ -130,6 +129,7 @@ class EventQueue:
             status=status,
             error=error,
             seconds=seconds,
+            ts=int(event.body.get("ts") or 0),
             body=body if self.keep_bodies else "",
         )
         self._journal.delivered(told)

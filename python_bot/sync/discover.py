@@ -1,4 +1,5 @@
-"""The job `discover`: what the installer saw lately, the gaps between known session numbers, the numbers above them.
+"""The job `discover`: what the installer saw lately, the session numbers below, between and above those that we know,
+and the sessions that ended some days ago.
 
 Each turn of the job is one request; the next turn is a new job, so that hand-overs, the repairs of what was found, and
 a stop of the instance come in between. The place reached is in the job: a killed instance goes on there.
@@ -14,7 +15,7 @@ from typing import Any, Final
 from ..archive import Archive, Comparison
 from ..db import Storage, Tx
 from ..errors import B24BotError, CallRefused
-from ..intake import DISCOVER, reconcile_job
+from ..intake import DISCOVER, again_job, reconcile_job
 from ..model import Job, NewJob
 from ..outbox import Outbox
 from . import schedule
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 SURVEY_PAGE: Final = 500
 RECENT_PAGES: Final = 10
 BEGAN: Final = "archive_began"  # the fact that says from when on the archive wants to be complete
+LOOKED_TO: Final = "last_looks_to"  # the fact that says up to which end sessions had their last look
 
 
 class DiscoverJobs:
@@ -93,7 +95,28 @@ class DiscoverJobs:
             for chat in news:
                 key = reconcile_job(chat.chat_id, 0.0, job.trace_id, chat.session_id, "latest")
                 self._outbox.put(tx, key, time.time())
-            self._go_on(tx, job, {"stage": "gaps"} if is_last else {"stage": "recent", "page": page + 1})
+            self._go_on(tx, job, {"stage": "below"} if is_last else {"stage": "recent", "page": page + 1})
+
+        self._storage.write(work)
+
+    def _below(self, job: Job) -> None:
+        """Sessions that began before the first one that we heard of, but after our own beginning.
+
+        What is found is read before the next turn, so that the lowest known number goes down with it.
+        """
+        began_at = self._began_at()
+        bounds = self._compared.number_bounds(began_at)
+        low = bounds[0] if bounds else 1
+        left = schedule.without((max(1, low - PROBE), low - 1), self._compared.ranges(max(1, low - PROBE), low - 1))
+        numbers = [number for first, last in left for number in range(first, last + 1)]
+        known = self._compared.numbers(numbers[0], numbers[-1]) if numbers else set()
+        found = self._numbers.ask([number for number in numbers if number not in known])
+
+        def work(tx: Tx) -> None:
+            self._numbers.take(tx, found, job.trace_id, since=began_at)
+            if numbers:
+                self._compared.settle(tx, numbers[0], numbers[-1])
+            self._go_on(tx, job, {"stage": "below" if found else "gaps"})
 
         self._storage.write(work)
 
@@ -140,9 +163,27 @@ class DiscoverJobs:
             if highest - schedule.TRAILING >= first:
                 self._compared.settle(tx, first, highest - schedule.TRAILING)
             if streak >= schedule.UNKNOWN_IN_A_ROW:
-                self._next_round(tx, job)
+                self._go_on(tx, job, {"stage": "again"})
             else:
                 self._go_on(tx, job, {"stage": "above", "next": numbers[-1] + 1, "unknown": streak})
+
+        self._storage.write(work)
+
+    def _again(self, job: Job) -> None:
+        """Sessions that ended some days ago are read a last time."""
+        until = int(time.time()) - schedule.LAST_LOOK_S
+        done_to = self._archive.fact(LOOKED_TO)
+        after = done_to if isinstance(done_to, int) else until
+        ended, up_to = self._compared.closed_between(after, until, SURVEY_PAGE, schedule.LAST_LOOK_S)
+
+        def work(tx: Tx) -> None:
+            for chat_id, session_id in ended:
+                self._outbox.put(tx, again_job(chat_id, session_id, job.trace_id), time.time())
+            self._archive.set_fact(tx, LOOKED_TO, max(after, up_to))
+            if up_to < until:
+                self._go_on(tx, job, {"stage": "again"})
+            else:
+                self._next_round(tx, job)
 
         self._storage.write(work)
 

@@ -70,11 +70,11 @@ class Numbers:
         params = {"SKIP_DIALOG": "Y", "LIMIT": RECENT_PAGE, "OFFSET": offset}
         return read_recent(self._client.call(RECENT, params))
 
-    def take(self, tx: Tx, found: Sequence[Found], trace_id: str) -> int:
-        """Put a job for each that is to be kept; how many."""
+    def take(self, tx: Tx, found: Sequence[Found], trace_id: str, since: int = 0) -> int:
+        """Put a job for each that is to be kept; how many. Those that began before `since` are looked at only."""
         kept = [one for one in found if self.keeps(one.chat_id, one.line_id)]
         for one in kept:
-            self._outbox.put(tx, found_job(one.chat_id, one.session_id, trace_id), time.time())
+            self._outbox.put(tx, found_job(one.chat_id, one.session_id, trace_id, since), time.time())
         return len(kept)
 
     def keeps(self, chat_id: int, line_id: int | None) -> bool:

@@ -58,12 +58,16 @@ def plan(payload: Mapping[str, Any], checks: list[SessionCheck]) -> Ask:
     }
     if hint is not None and hint not in numbered:
         wanted[hint] = 0
+    elif hint is not None and scope == "again":
+        wanted[hint] = numbered[hint].last_message_id
     is_numberless = len(numbered) < len(checks) or not (numbered or hint)
-    if is_numberless or scope != "due":
+    if is_numberless or scope in ("latest", "all"):
         # The latest one is asked for by the chat: there may be one that we do not know.
         latest = max(numbered, default=None)
         wanted[None] = wanted.pop(latest, numbered[latest].last_message_id) if latest is not None else 0
-    is_over = all(number is not None and number in numbered and numbered[number].closed for number in wanted)
+    # Only a chat's latest session can go on under its old number; whether it does, its card tells.
+    newest = max(numbered, default=None)
+    is_over = all(number in numbered and numbered[number].closed and number != newest for number in wanted)
     return Ask(payload["chat_id"], wanted, with_card=bool(wanted) and not is_over)
 
 
@@ -151,7 +155,8 @@ class ReconcileJobs:
             except (PortalError, BadEvent) as error:
                 refused = refused or error
                 continue
-            told.append((history, answers.ask.sessions[number], _packed(result)))
+            if not _began_before(history, job.payload.get("since", 0)):
+                told.append((history, answers.ask.sessions[number], _packed(result)))
         if told:
             self._storage.write(lambda tx: self._write(tx, job, answers, told, running, title))
         return refused
@@ -232,6 +237,10 @@ def _with_end(history: SessionHistory, running: int | None) -> SessionHistory:
     closed = running != history.session_id if running is not None else (True if history.ended_at else None)
     last_at = history.messages[-1].message.sent_at if history.messages else None
     return replace(history, closed=closed, ended_at=history.ended_at or last_at or None)
+
+
+def _began_before(history: SessionHistory, at: int) -> bool:
+    return bool(history.messages) and history.messages[0].message.sent_at < at
 
 
 def _packed(result: Any) -> bytes:

@@ -11,7 +11,7 @@ from ..db import Storage, Tx
 from ..model import Lines
 from ..outbox import Outbox
 from . import schedule
-from .discover import BEGAN, DiscoverJobs, discover_job, survey_job
+from .discover import BEGAN, LOOKED_TO, DiscoverJobs, discover_job, survey_job
 from .imports import ImportJobs
 from .numbers import Numbers
 from .reconcile import ReconcileJobs
@@ -54,6 +54,9 @@ class Sync:
         if self._archive.fact(BEGAN) is None:
             began_at = self._compared.began_at() or int(time.time())
             self._storage.write(lambda tx: self._archive.set_fact(tx, BEGAN, began_at))
+        if self._archive.fact(LOOKED_TO) is None:  # what ended longer ago was read when there were no last looks
+            looked_to = int(time.time()) - schedule.LAST_LOOK_S
+            self._storage.write(lambda tx: self._archive.set_fact(tx, LOOKED_TO, looked_to))
 
     def _put(self, tx: Tx, due_at: float) -> None:
         for job in (survey_job(""), discover_job("", due_at)):

@@ -11,6 +11,9 @@ from typing import Final
 SHORTEST_S: Final = 600.0
 LONGEST_S: Final = 24 * 3600.0
 DISCOVER_EVERY_S: Final = 3600.0
+# A closed session can be opened again, and its words be changed, without a sign that would reach us. It is read once
+# more when that has become unlikely.
+LAST_LOOK_S: Final = 3 * 24 * 3600
 
 FIRST_PORTION: Final = 10
 LARGEST_PORTION: Final = 50  # a batch holds no more

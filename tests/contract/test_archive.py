@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,19 @@ def test_a_dialog_known_without_any_number_is_numbered_later(stores: Any) -> Non
 
 
 # --- sessions
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_line_of_a_dialog_is_the_one_it_came_in_by_wherever_it_was_passed_on_to(stores: Any, order: int) -> None:
+    passed_on = replace(line_facts(), line_id=4)
+    signs = [
+        lambda tx: stores.archive.session_started(tx, line_facts(), T),
+        lambda tx: stores.archive.describe(tx, facts(1, T), T),
+        lambda tx: stores.archive.session_finished(tx, passed_on, T + 60),
+    ]
+    for sign in signs[::order]:
+        stores.write(sign)
+    assert stores.dialog()["dialog"]["line_id"] == 3
 
 
 def test_a_new_session_in_the_same_chat_is_handed_over_again(stores: Any) -> None:
@@ -340,8 +354,6 @@ def test_the_time_of_the_last_message_is_not_the_time_of_an_edit(stores: Any) ->
 
 
 def test_the_operator_of_the_newest_message_is_the_dialogs(stores: Any) -> None:
-    from dataclasses import replace
-
     chat = facts(1, T)
     for message_id, operator in ((12, 28), (11, 27), (10, None)):
         known = replace(chat, operator_id=operator)
@@ -401,8 +413,6 @@ def test_a_text_that_the_portal_replaced_by_a_deletion_notice_is_kept(stores: An
 
 
 def test_history_without_a_readable_time_keeps_the_time_that_was_known(stores: Any) -> None:
-    from dataclasses import replace
-
     play(stores, [Say(10, "a", T, 1, T)])
     rows = history(said(10, "a", 0))
     rows = replace(

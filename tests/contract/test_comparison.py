@@ -33,6 +33,20 @@ def complete(stores: Any) -> bool:
     return found
 
 
+# --- what ended some days ago
+
+
+def test_sessions_are_listed_by_their_end_until_they_were_read_late_enough(stores: Any) -> None:
+    for number in range(1, 6):
+        say(stores, number * 10, T + number, number, chat_id=number)
+        word = said(number * 10, "слово", T + number, number, chat_id=number)
+        rows = replace(history(word, session_id=number), closed=True, ended_at=T + number)
+        stores.write(lambda tx, rows=rows, at=T + 200 * number: stores.archive.apply_history(tx, rows, at))
+    found = [stores.compared.closed_between(T + 1, T + 5, limit, 700) for limit in (100, 2)]
+    assert found == [([(2, 2), (3, 3)], T + 5), ([(2, 2), (3, 3)], T + 3)]
+    assert stores.compared.closed_between(T + 5, T + 5, 100, 700) == ([], T + 5)
+
+
 # --- complete is honest
 
 

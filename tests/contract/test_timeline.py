@@ -214,6 +214,31 @@ def test_a_reopened_session_shows_both_ends_under_one_number(fresh_stores: Any, 
         assert session["closed_at"] == utc(T + 900)
 
 
+def test_a_session_reopened_and_ended_again_within_a_minute_ends_with_its_last_notice(stores: Any) -> None:
+    ended = Notice("ended", from_id=27)
+    play(stores, [Told(10, T), Finish(T + 100)])
+    rows = [
+        said(10, "m", T),
+        said(11, "x", T + 100, 1, SYSTEM, notice=ended),
+        said(12, "x", T + 137, 1, SYSTEM, notice=ended),
+    ]
+    apply(stores, history(*rows), T + 200)
+    assert sessions(stores)[0]["closed_at"] == utc(T + 137)
+
+
+def test_an_end_that_named_no_session_goes_to_the_one_that_history_shows_later(stores: Any) -> None:
+    """The second session was announced by nothing but its end."""
+    ended = Notice("ended", from_id=27)
+    play(stores, [Told(10, T), Finish(T + 9000)])
+    apply(stores, history(said(10, "m", T), said(11, "x", T + 100, 1, SYSTEM, notice=ended)), T + 9100)
+    rows = [said(50, "m", T + 5000, 2), said(51, "x", T + 9000, 2, SYSTEM, notice=ended)]
+    apply(stores, replace(history(*rows, session_id=2), closed=True, ended_at=T + 9000), T + 9100)
+    first, other = sessions(stores)
+    assert (first["session_id"], first["closed_at"]) == (1, utc(T + 100))
+    assert (other["session_id"], other["closed_at"]) == (2, utc(T + 9000))
+    assert [e["at"] for e in first["events"] if e["kind"] == "closed"] == [utc(T + 100)]
+
+
 def test_every_session_of_a_chat_has_a_timeline_of_its_own(stores: Any) -> None:
     second = (
         Join(T + 9000),
@@ -278,6 +303,31 @@ def test_a_text_that_history_replaced_is_a_version(stores: Any) -> None:
     apply(stores, history(said(10, "b", T), edited=[10]), T + 60)
     apply(stores, history(said(10, "b", T), edited=[10]), T + 90)
     assert versions(stores) == [(1, "a", T + 60)]
+
+
+def test_an_edit_that_was_all_we_heard_of_a_message_is_a_version_of_what_history_shows(stores: Any) -> None:
+    play(stores, [Edit(10, "b", T + 20, 1, T)])
+    apply(stores, history(said(10, "c", T), edited=[10]), T + 60)
+    assert versions(stores) == [(1, "b", T + 20)]
+    assert stores.message(10)["text"] == "c"
+
+
+@pytest.mark.parametrize("source", [Source.BOT, Source.SECOND_FEED])
+def test_a_text_told_late_is_kept_though_history_knew_a_newer_one(stores: Any, source: Source) -> None:
+    apply(stores, history(said(10, "b", T), edited=[10]), T + 60)
+    play(stores, [Say(10, "a", T, 1, T, source=source), Say(10, "a", T, 1, T)])
+    assert versions(stores) == [(1, "a", T + 60)]
+    assert stores.message(10)["text"] == "b"
+
+
+@pytest.mark.parametrize("step", [Say(10, "a", T, 1, T), Edit(10, "a", T + 10, 1, T)])
+def test_the_text_of_a_message_that_history_knows_as_deleted_is_taken_from_its_late_event(
+    stores: Any, step: Step
+) -> None:
+    apply(stores, history(said(10, "", T), deleted=[10]), T + 60)
+    play(stores, [step])
+    assert stores.message(10)["text"] == "a"
+    assert stores.message(10)["deleted_at"] == utc(T + 60)
 
 
 def test_a_deleted_message_keeps_its_text_and_its_versions(stores: Any) -> None:

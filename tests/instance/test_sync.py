@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from python_bot.simulator import SimulatedPortal
 from python_bot.sync.runs import Runs
 from tests.instance.tools import BEARER, at_work, error_code, status
 from tests.support import Server, until
+from tests.support.clock import SharedClock
 
 HISTORY = "imopenlines.session.history.get"
 CARD = "imopenlines.dialog.get"
@@ -127,6 +129,56 @@ def test_an_event_that_was_lost_is_found_in_the_gap_that_it_leaves(step: int) ->
         server.start()
         until(lambda: is_complete(server, lost), 30, what="the lost one is found")
         assert archived(server, lost) == truth(portal, lost)
+
+
+def test_the_first_session_of_all_is_found_though_its_every_event_was_lost() -> None:
+    with SimulatedPortal() as portal, at_work(portal) as (_, server):
+        portal.faults.drop_events(1_000)
+        lost = [talk(portal, number) for number in range(3)]
+        portal.faults.clear()
+        seen = talk(portal, 3)
+        until(lambda: is_complete(server, seen), what="the session we saw is compared")
+        server.stop()
+        server.start()
+        until(lambda: all(is_complete(server, chat_id) for chat_id in lost), 30, what="those before it are found")
+        for chat_id in lost:
+            assert archived(server, chat_id) == truth(portal, chat_id)
+
+
+def test_conversations_from_before_the_installation_are_looked_at_but_not_kept() -> None:
+    with SimulatedPortal() as portal:
+        before = [talk(portal, number) for number in range(3)]
+        portal.clock.advance(60)
+        with at_work(portal) as (_, server):
+            seen = talk(portal, 3)
+            until(lambda: is_complete(server, seen), what="the session we saw is compared")
+            server.stop()
+            server.start()
+            until(lambda: caught_up(server), 30, what="every number has been looked at")
+            assert {chat["chat_id"] for chat in server.api("/api/dialogs")["dialogs"]} == {seen}
+            assert not {seen} & set(before)
+
+
+def test_a_closed_dialog_that_went_on_unheard_is_read_again_some_days_later(tmp_path: Path) -> None:
+    with SimulatedPortal() as portal:
+        clock = SharedClock(portal, tmp_path / "clock")
+        with at_work(portal, env=clock.env) as (_, server):
+            chat_id = talk(portal, 0, words=2)
+            clock.advance(10)
+            until(lambda: is_complete(server, chat_id), what="the session is compared")
+            portal.wait_quiet()
+            portal.faults.drop_events(1_000)
+            client = portal.client("Клиент 0", connector="telegrambot", line=3, external_id="p0")
+            portal.reopen(portal.chat(chat_id).session.session_id)
+            clock.advance(10)
+            client.edits(portal.chat(chat_id).messages[0], "Вопрос, но другой")
+            portal.operator(27).writes(chat_id, "Ещё ответ")
+            clock.advance(10)
+            portal.operator(27).finishes(chat_id)
+            portal.faults.clear()
+            clock.advance(74 * 3600)  # the next round of discovery comes every hour
+            until(lambda: archived(server, chat_id) == truth(portal, chat_id), 30, what="it is read again")
+            assert dialog(server, chat_id)["dialog"]["status"] == "closed"
 
 
 def test_recent_chats_of_the_installer_tell_what_numbers_do_not() -> None:

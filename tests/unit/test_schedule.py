@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -103,9 +104,12 @@ NUMBERLESS = SessionCheck(None, closed=False, settled=False, last_message_id=8)
         ("due", None, [OVER], {}, False),
         ("due", None, [BEHIND, OVER], {317: 3}, False),
         ("due", None, [OVER, OPEN], {321: 9}, True),
+        ("due", None, [OVER, replace(BEHIND, session_id=323)], {323: 3}, True),  # it may have been opened again
         ("due", 321, [OPEN], {321: 9}, True),
         ("due", 325, [OVER], {325: 0}, True),
         ("due", 319, [OVER], {}, False),
+        ("again", 319, [OVER], {319: 5}, True),
+        ("again", 317, [replace(BEHIND, settled=True), OVER], {317: 3}, False),
         ("due", None, [], {None: 0}, True),
         ("due", None, [NUMBERLESS], {None: 0}, True),
         ("due", None, [OVER, NUMBERLESS], {None: 5}, True),
