@@ -49,7 +49,7 @@ _COUNTS: Final = (
     " GROUP BY 1, 2, 3, 4, 5 ORDER BY 6 DESC, 7 DESC"
 )
 _OF_TRACE: Final = (
-    "j.id IN (SELECT id FROM http_journal WHERE trace_id = :trace_id AND :trace_id <> ''"
+    "j.id IN (SELECT id FROM http_journal WHERE trace_id = :trace_id"
     " UNION SELECT entry_id FROM http_journal_causes WHERE trace_id = :trace_id)"
 )
 _OF_CHAT: Final = (
