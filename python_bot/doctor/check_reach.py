@@ -14,7 +14,7 @@ from .visits import is_own
 def names(facts: Facts) -> Iterator[Finding]:
     """Where the domain leads, in both of its spellings."""
     reach, subject = facts.reach, facts.subject
-    if reach.addresses is None:
+    if reach.addresses is None or _needs_no_way_in(facts):
         return
     if not reach.addresses:
         yield red("A", "dns_missing", domain=subject.host)
@@ -75,7 +75,7 @@ def web_server(facts: Facts) -> Iterator[Finding]:
 def public(facts: Facts) -> Iterator[Finding]:
     """The URL as the portal fetches it."""
     subject, visits = facts.subject, facts.reach.at("public")
-    if not visits:
+    if not visits or _needs_no_way_in(facts):
         return
     refused = [visit for visit in facts.reach.visits if visit.arrived_as and visit.status not in (0, 200, 503)]
     refused += [visit for visit in visits if visit.status == 405 and not visit.arrived_as]
@@ -85,7 +85,7 @@ def public(facts: Facts) -> Iterator[Finding]:
         yield yellow("A", "tls_untrusted", problem={visit.problem for visit in visits if visit.untrusted})
     if all(visit.status == 0 for visit in visits):
         yield red("A", "public_blocked", answers=_answers(visits))
-    elif not any(visit.arrived_as for visit in visits):
+    elif not refused and not any(visit.arrived_as for visit in visits):
         yield red("A", "public_astray", answers=_answers(visits))
     elif not refused:
         yield green("A", "reach_ok", hops={visit.hop for visit in facts.reach.visits if visit.arrived_as})
@@ -94,7 +94,7 @@ def public(facts: Facts) -> Iterator[Finding]:
 def handlers(facts: Facts) -> Iterator[Finding]:
     """Which URL the portal sends events to."""
     found, ours = facts.portal.handlers, facts.subject.wish.public_url
-    if found is None or facts.subject.wish.event_mode != "webhook":
+    if found is None or _needs_no_way_in(facts):
         return
     foreign = {url for _, url in found if url != ours}
     missing = [event for event in BOUND_EVENTS if (event, ours) not in found and event not in _UNNEEDED]
@@ -104,6 +104,11 @@ def handlers(facts: Facts) -> Iterator[Finding]:
         yield red("A", "handler_missing", "ensure", events=missing, ours=ours)
     if not foreign and not missing:
         yield green("A", "handler_ok", ours=ours, count=len(found))
+
+
+def _needs_no_way_in(facts: Facts) -> bool:
+    """In the fetch mode the instance asks the portal: nobody has to find this server."""
+    return facts.subject.wish.event_mode == "fetch"
 
 
 # An older build of the portal has none of them; the bot's own events bring the same.

@@ -15,7 +15,7 @@ import pytest
 from python_bot.provisioning.paths import Layout
 from python_bot.simulator import App, SimulatedPortal
 from tests.cli.tools import StagedServer, botctl
-from tests.instance.tools import wait_idle
+from tests.instance.tools import adopt, wait_idle
 from tests.support import until
 from tests.support.payloads import CLIENT_ID
 from tests.support.server import CLIENT_SECRET
@@ -79,6 +79,33 @@ def test_a_healthy_instance_is_green_in_every_section(shop: Shop) -> None:
     expected = {"dns_ok", "reach_ok", "handler_ok", "token_ok", "scope_ok", "installer_ok", "round_trip_ok", "bot_ok"}
     expected |= {"lines_ok", "database_ok", "events_seen", "outbox_ok", "completeness_ok", "chats_ok", "log_ok"}
     assert expected <= codes
+
+
+def test_an_instance_that_fetches_its_events_is_green_without_a_way_in(tmp_path: Path) -> None:
+    with SimulatedPortal(limits=False) as portal:
+        server = StagedServer(tmp_path, portal)
+        env_file = Layout(tmp_path).env_file("shop-1")
+        url = "http://nobody.invalid/python_bot/"
+        lines = [line for line in env_file.read_text().splitlines() if not line.startswith("B24BOT_PUBLIC_URL=")]
+        env_file.write_text("\n".join([*lines, f"B24BOT_PUBLIC_URL={url}", "B24BOT_EVENT_MODE=fetch", ""]))
+        server.take_settings()
+        adopt(portal, server)
+        with server:
+            until(lambda: (server.api("/api/admin/status")["portal"] or {}).get("bot_id"), what="registration")
+            wait_idle(server)
+            found = examined(Shop(tmp_path, portal, server))
+    assert problems(found) == [], json.dumps(found, ensure_ascii=False, indent=1)
+    assert not {"handler_ok", "round_trip_ok", "dns_ok"} & {row["code"] for row in found["findings"]}
+
+
+def test_a_person_reads_the_cause_first_in_their_language(shop: Shop) -> None:
+    line_detached(shop)
+    english = botctl(shop.root, "shop-1", "doctor").stdout
+    assert "Root cause: dialogs of this line do not reach us" in english and "Next step: botctl shop-1" in english
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("python_bot.cli.doctor.language", lambda: "ru")
+        russian = botctl(shop.root, "shop-1", "doctor").stdout
+    assert "Причина: диалоги этой линии до нас не доходят" in russian and "на линии 3 (Продажи) нет бота" in russian
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
