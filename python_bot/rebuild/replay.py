@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ..archive import SqliteArchive, SqliteComparison, SqliteErasure, SqliteRaw, rebuilding
+from ..archive import SqliteArchive, SqliteComparison, SqliteErasure, SqliteRaw, carrying, rebuilding
 from ..attachments import FileQueue
 from ..bitrix.event_types import Event
 from ..bitrix.events import event_time, read_event
@@ -93,7 +93,7 @@ class Rebuild:
             erasure.erase(chat_id, before)
 
         def work(tx: Tx) -> None:
-            rebuilding.carry_over(tx)
+            carrying.carry_over(tx)
             renumber_sessions(tx, rebuilding.session_pairs(tx))
 
         self._storage.beside(self._present.path, work, LONG_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from python_bot.archive import SqliteComparison, SqliteErasure, imports, rebuilding
+from python_bot.archive import SqliteComparison, SqliteErasure, SqliteManifests, imports, rebuilding
 from python_bot.attachments import FileQueue
 from python_bot.bitrix.events import event_time, read_event
 from python_bot.bitrix.history import read_history
@@ -22,6 +23,8 @@ from python_bot.bitrix.php_form import read_request
 from python_bot.db import Storage
 from python_bot.intake import Intake, handover_job
 from python_bot.model import Differences, JournalEntry, User
+from python_bot.proof.manifest import DAY_S, ManifestWriter
+from python_bot.proof.verify import verify
 from python_bot.rebuild import Rebuild
 from tests.contract.conftest import Stores, stores_of
 from tests.contract.conversations import said
@@ -213,6 +216,17 @@ def test_what_is_erased_while_it_is_made_is_not_in_it(stores: Stores, tmp_path: 
     with closing(sqlite3.connect(tmp_path / "rebuilt.db")) as db:
         assert db.execute("SELECT message_id FROM messages ORDER BY 1").fetchall() == [(70,), (80,)]
         assert db.execute("SELECT COUNT(*) FROM journal").fetchone() == (2,)
+
+
+def test_the_manifests_agree_with_the_rebuilt_archive_as_well(stores: Stores, tmp_path: Path) -> None:
+    conversation(Instance(stores))
+    tomorrow = time.time() + DAY_S
+    ManifestWriter(tmp_path / "manifests", SqliteManifests(stores.storage), lambda: tomorrow).write_next()
+    with rebuilt(stores, tmp_path) as (_, other):
+        found = verify(tmp_path / "manifests", SqliteManifests(other.storage))
+        assert (found.problems, found.same) == ([], 4)
+        whole = ((-1, 0), 2**62, 10)  # followers and the next manifest meet nothing anew
+        assert SqliteManifests(other.storage).changed(*whole) == SqliteManifests(stores.storage).changed(*whole)
 
 
 def test_jobs_keep_their_sessions_when_the_numbers_differ(stores: Stores, tmp_path: Path) -> None:
