@@ -51,7 +51,9 @@ main() {
 	[ ${#FAILED[@]} -eq 0 ] || printf '== FAILED before the tests: %s\n' "$(IFS=';' && echo "${FAILED[*]}")"
 	# Last, so that pytest's own closing line is the last one. No test may hang: the slowest boots machines.
 	echo '== tests (pytest)'
-	python -m pytest --timeout 600 "$@" && [ ${#FAILED[@]} -eq 0 ]
+	local workers=()
+	[ $# -gt 0 ] || workers=(-n 2 --dist loadfile)
+	python -m pytest --timeout 600 "${workers[@]}" "$@" && [ ${#FAILED[@]} -eq 0 ]
 }
 
 main "$@"

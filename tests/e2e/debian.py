@@ -8,6 +8,7 @@ last is in memory and outlives a power cut, so that a test can boot the machine 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import re
@@ -16,7 +17,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -81,14 +83,23 @@ def host_network() -> list[str]:
 def bare(codename: str) -> Path:
     """A minimal Debian that boots and has nothing else."""
     tree = CACHE / codename
-    if not tree.is_dir():
-        part = CACHE / f"{codename}.part"
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
-        include = "--include=systemd,systemd-sysv,dbus,ca-certificates"
-        sh("debootstrap", "--variant=minbase", include, codename, part, mirror())
-        part.rename(tree)
+    with _made_once(tree) as is_missing:
+        if is_missing:
+            part = CACHE / f"part-{codename}"
+            shutil.rmtree(part, ignore_errors=True)
+            include = "--include=systemd,systemd-sysv,dbus,ca-certificates"
+            sh("debootstrap", "--variant=minbase", include, codename, part, mirror())
+            part.rename(tree)
     return tree
+
+
+@contextmanager
+def _made_once(tree: Path) -> Iterator[bool]:
+    """Whether the tree has to be made; other processes of the same run wait meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"lock-{tree.name}").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not tree.is_dir()
 
 
 def with_packages(codename: str) -> list[Path]:
@@ -115,14 +126,17 @@ def _layer(name: str, below: Sequence[Path], script: str, requirements: bytes, m
     """What the script adds to the layers below; kept until what it is made from changes."""
     key = hashlib.sha256(requirements + made_from).hexdigest()[:12]
     layer = CACHE / f"{name}-{key}"
-    if not layer.is_dir():
-        for old in CACHE.glob(f"{name}-*"):
-            shutil.rmtree(old)
-        with Overlay(below, keep=layer.with_suffix(".part")) as overlay:
-            if requirements:
-                (overlay.root / "root/requirements.txt").write_bytes(requirements)
-            run_unbooted(overlay.root, ["sh", "-c", script], host_network())
-        layer.with_suffix(".part").rename(layer)
+    with _made_once(layer) as is_missing:
+        if is_missing:
+            for old in CACHE.glob(f"{name}-*"):
+                shutil.rmtree(old)
+            part = CACHE / f"part-{layer.name}"
+            shutil.rmtree(part, ignore_errors=True)
+            with Overlay(below, keep=part) as overlay:
+                if requirements:
+                    (overlay.root / "root/requirements.txt").write_bytes(requirements)
+                run_unbooted(overlay.root, ["sh", "-c", script], host_network())
+            part.rename(layer)
     return layer
 
 
