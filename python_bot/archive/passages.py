@@ -7,6 +7,7 @@ nor a lock. What arrives behind the walker, or above the highest number at its s
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from collections.abc import Iterator
 from typing import Final
@@ -16,6 +17,8 @@ from ..model import DialogFilter, JsonLines, JsonPage, Passage
 from . import filters, pages
 from .filters import Conditions
 
+BUSY_S: Final = 0.1  # after a commit: events come in bursts
+LONGEST_REST_S: Final = 0.05
 SLICE: Final = 500  # rows: a few milliseconds, and half a megabyte at the most usual length
 MANY_IDS: Final = 200_000  # so many numbers are kept in memory; beyond, the archive is walked through
 
@@ -85,7 +88,9 @@ def _bounds(tx: Tx, wanted: DialogFilter) -> tuple[int, int]:
 
 def _by_windows(storage: Storage, after: int, last: int, conditions: Conditions) -> Iterator[JsonLines]:
     sql = _lines(f"{pages.MESSAGE_FROM} WHERE m.message_id > :after AND m.message_id <= :end AND {conditions.sql}")
+    courtesy = _Courtesy(storage)
     while after < last:
+        courtesy.rest()
         with storage.read() as tx:
             end, seen = tx.sql.execute(_WINDOW, (after, last, SLICE)).fetchone()
             if not seen:
@@ -97,11 +102,31 @@ def _by_windows(storage: Storage, after: int, last: int, conditions: Conditions)
 
 def _by_ids(storage: Storage, ids: array[int], conditions: Conditions) -> Iterator[JsonLines]:
     sql = _lines(f"json_each(:ids) i CROSS JOIN {pages.MESSAGE_FROM} WHERE m.message_id = i.value AND {conditions.sql}")
+    courtesy = _Courtesy(storage)
     for start in range(0, len(ids), SLICE):
+        courtesy.rest()
         some = ids[start : start + SLICE].tolist()
         with storage.read() as tx:
             lines, count = tx.sql.execute(sql, {**conditions.values, "ids": json.dumps(some)}).fetchone()
         yield JsonLines(lines or b"", count, len(some))
+
+
+class _Courtesy:
+    """While this process writes, whoever walks through the archive leaves most of the time to those who wait for it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._commits, self._busy_until = storage.commits, 0.0
+        self._rested_at = time.monotonic()
+
+    def rest(self) -> None:
+        """As long as the last slice and what became of it took, twice, when something was written lately."""
+        now = time.monotonic()
+        if self._storage.commits != self._commits:
+            self._commits, self._busy_until = self._storage.commits, now + BUSY_S
+        if now < self._busy_until:
+            time.sleep(min(LONGEST_REST_S, 2 * (now - self._rested_at)))
+        self._rested_at = time.monotonic()
 
 
 def _lines(source: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,3 +122,15 @@ def test_a_slice_reads_along_the_numbers(stores: Any) -> None:
         plans = [row[3] for sql in seen if "group_concat" in sql for row in tx.sql.execute(f"EXPLAIN QUERY PLAN {sql}")]
     assert any(re.match(r"SEARCH m USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)", plan) for plan in plans), plans
     assert not any("TEMP B-TREE" in plan for plan in plans), plans
+
+
+def test_a_walk_rests_only_while_something_is_written(stores: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(passages, "time", SimpleNamespace(monotonic=time.monotonic, sleep=rests.append))
+    monkeypatch.setattr(passages, "SLICE", 1)
+    for message_id in range(1, 6):
+        add(stores, 5, message_id)
+    assert len(rows(stores.archive.passage())) == 5 and rests == []
+    for number, _ in enumerate(stores.archive.passage().slices):
+        add(stores, 6, 100 + number)
+    assert len(rests) == 4 and all(0 < rest <= passages.LONGEST_REST_S for rest in rests)
