@@ -30,17 +30,24 @@ stamp() {
 	{
 		"$1" -c 'import sys; print(sys.version, sys.base_prefix)'
 		pwd
-		cat requirements-dev.txt
+		cat requirements-dev.txt tests/api/requirements.txt
 	} | sha256sum | cut -d' ' -f1
+}
+
+venv_with() {
+	local python="$1" folder="$2" requirements="$3"
+	"$python" -m venv --clear "$folder" || err "$python could not make $folder" 'see the message above'
+	"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+		--require-hashes --only-binary=:all: -r "$requirements" ||
+		err 'the pinned packages could not be installed' 'check the network, then run ./test.sh again'
 }
 
 make_venv() {
 	local python="$1" stamp="$2"
 	echo "== making .venv with $("$python" --version)"
-	"$python" -m venv --clear .venv || err "$python could not make .venv" 'see the message above'
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--require-hashes --only-binary=:all: -r requirements-dev.txt ||
-		err 'the pinned packages could not be installed' 'check the network, then run ./test.sh again'
+	venv_with "$python" .venv requirements-dev.txt
+	# Programs that tests start; apart, because of all that they bring along.
+	venv_with "$python" .venv/api tests/api/requirements.txt
 	printf '%s\n' "$stamp" >.venv/stamp
 }
 

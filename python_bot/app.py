@@ -18,6 +18,7 @@ from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
 from .web.api import completeness as completeness_api
+from .web.api import contract as contract_api
 from .web.api import export as export_api
 from .web.api import files as files_api
 from .web.api import search as search_api
@@ -87,6 +88,7 @@ def flask_app(instance: Instance) -> Flask:
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),
+        contract_api.blueprint(access),
         completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
         export_api.blueprint(instance.exporter, instance.search, access),

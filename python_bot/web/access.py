@@ -33,11 +33,15 @@ MAX_ADDRESSES: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose request this is: a token's name ("" is API_SECRET_TOKEN or nobody) and what it opens."""
+    """Whose request this is: a token's name ("" is API_SECRET_TOKEN) and what it opens."""
 
     name: str = ""
     scope: Scope = "admin"
     line_id: int | None = None
+
+
+# Who showed no token; no token may have this name. Counted apart, so that strangers use up nobody's requests.
+NOBODY: Final = Caller("(nobody)", "read")
 
 
 class Access:
@@ -88,9 +92,13 @@ class Access:
     def require_reader_of_a_line(self) -> None:
         """For what `narrowed` or `sees_line` limits to the caller's line."""
         if self._public_read:
-            g.caller = Caller(scope="read")
+            g.caller = NOBODY
         else:
             self.require_token("read")
+
+    def admit_anybody(self) -> None:
+        """For what holds no data."""
+        g.caller = NOBODY
 
     def require_exporter(self) -> None:
         self.require_token("export")

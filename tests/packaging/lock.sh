@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes requirements.txt and requirements-dev.txt from their .in files, with a hash of every file of each version.
+# Writes requirements.txt, requirements-dev.txt and tests/api/requirements.txt from their .in files, with a hash of every file of each version.
 # Versions stay as they are unless a .in file forbids them; `--upgrade` or `--upgrade-package NAME` asks for newer ones.
 # The oldest supported Python (3.11) must run it: what only older ones need is then in the files too.
 set -euo pipefail
@@ -36,6 +36,7 @@ main() {
 	export PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS=''
 	lock requirements "$@"
 	lock requirements-dev "$@"
+	lock tests/api/requirements "$@"
 }
 
 main "$@"

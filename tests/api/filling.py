@@ -1,0 +1,43 @@
+"""What the tests of the contract ask with, and an archive with something of everything."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+from python_bot.simulator import SimulatedPortal
+from python_bot.web.api_tokens import Scope
+from tests.instance.tools import wait_idle
+from tests.support import TOKEN, Server, until
+
+ADMIN = {"Authorization": f"Bearer {TOKEN}"}
+SCOPED: dict[Scope, str] = {scope: f"token-that-may-{scope}-0123456789" for scope in get_args(Scope)}
+NOWHERE = "https://receiver.invalid/hook"
+
+
+def fill(portal: SimulatedPortal, server: Server) -> int:
+    """Conversations of two clients, with an operator, files, an edit and subscriptions; the chat of the first."""
+    portal.add_user(31, "Мария Петрова", position="Старший менеджер")
+    server.install()
+    client = portal.client("Анна", connector="telegrambot", line=3, external_id="1")
+    chat_id = client.writes("Добрый день, когда доставка?", files=[portal.file("чек.jpg", b"\xff\xd8\xff")]).chat_id
+    until(lambda: portal.handed_over(chat_id))
+    operator = portal.operator(27)
+    operator.answers(chat_id)
+    said = operator.writes(chat_id, "Добрый день! Завтра.")
+    operator.edits(said, "Добрый день! Послезавтра.")
+    operator.transfers(chat_id, to_user=31)
+    other = portal.client("Борис", connector="avito", line=3, external_id="2").writes("Доставка завтра?").chat_id
+    until(lambda: portal.handed_over(other))
+    portal.wait_quiet()
+    until(lambda: any(message["edited_at"] for message in server.messages(chat_id)) and server.messages(other))
+    wait_idle(server)
+    return chat_id
+
+
+def subscribe(server: Server) -> int:
+    body = json.dumps({"url": NOWHERE, "events": ["message.created"]}).encode()
+    made = server.request("POST", "/api/subscriptions", body, **ADMIN).json
+    server.request("POST", f"/api/subscriptions/{made['id']}/test", b"", **ADMIN)
+    number: int = made["id"]
+    return number
