@@ -216,7 +216,7 @@ def test_a_dialog_that_a_person_took_first_counts_as_handed_over(working: tuple[
     until(lambda: handover_calls(portal), what="the hand-over was tried")
     assert [call.error for call in portal.calls_of(OPERATOR)] == ["WRONG_CHAT"]
     until(lambda: handed_over_at(server, client.chat.chat_id), what="it counts as done")
-    planned = {"discover": 1, "reconcile": 1}
+    planned = {"discover": 1, "manifest": 1, "reconcile": 1}
     until(lambda: status(server)["outbox"] == {"waiting": {}, "planned": planned, "buried": {}})
 
 
@@ -378,7 +378,7 @@ def test_one_bad_dialog_of_a_batch_holds_up_no_other(working: tuple[SimulatedPor
     portal.faults.fail(OPERATOR, "SOMETHING_FINAL", 400, times=1)
     portal.faults.down = False
     until(lambda: sum(portal.handed_over(client.chat.chat_id) for client in clients) == 5, 20)
-    planned = {"discover": 1, "reconcile": 6}
+    planned = {"discover": 1, "manifest": 1, "reconcile": 6}
     until(lambda: status(server)["outbox"] == {"waiting": {}, "planned": planned, "buried": {"handover": 1}})
 
 
