@@ -13,7 +13,7 @@ from .errors import B24BotError
 from .instance import Instance
 from .intake import ensure_job
 from .settings import Settings
-from .web import errors, hooks, inbound, monitoring
+from .web import errors, hooks, inbound, monitoring, page
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
@@ -29,6 +29,8 @@ from .web.arrivals import Arrivals, NoteArrivals
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
 from .web.oauth import OAuthReturn
+from .web.page_token import FILE_NAME as PAGE_KEY
+from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
 
 log = logging.getLogger(__name__)
@@ -84,7 +86,8 @@ def flask_app(instance: Instance) -> Flask:
         ensure=lambda trace_id: instance.intake.queue(ensure_job(trace_id)),
     )
     errors.register(app)
-    app.register_blueprint(hooks.blueprint(instance.door, oauth))
+    app.register_blueprint(page.blueprint(instance.desk, PageTokens(settings.home / PAGE_KEY), instance.state.read))
+    app.register_blueprint(hooks.blueprint(instance.door, oauth, settings.prefix))
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests
+from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests, SqliteStaff
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -27,11 +27,15 @@ from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
 from .metrics import Metrics
+from .model import Lines
 from .outbox import SqliteOutbox
 from .proof.manifest import ManifestJobs, ManifestWriter
 from .proof.report import Report
 from .search import Index, IndexedSearch, Indexer
 from .settings import Settings
+from .staff import Desk, StaffJobs
+from .staff.choice import lines_in_force
+from .staff.state import StateReader
 from .subscriptions import Courier, Guard, SqliteSubscriptions
 from .subscriptions.sender import Sender
 from .sync import Sync
@@ -66,6 +70,7 @@ class Instance:
         self.manifests = SqliteManifests(self.storage)
         self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
+        self.staff = SqliteStaff(self.storage)
         self.masks = Masks(self._secrets)
         self.traffic = SqliteTraffic(self.storage)
         self.recorder = Recorder(
@@ -102,10 +107,29 @@ class Instance:
             file_queue,
             lambda kinds: self.worker.wake(kinds),
             asks_back=settings.event_mode == "fetch",
+            staff=self.staff,
         )
-        self.sync = Sync(
-            self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, settings.lines
+        self.desk = Desk(
+            self.storage,
+            self.archive,
+            self.staff,
+            self.intake,
+            self.client,
+            self.tokens,
+            self.policy,
+            settings.client_id,
+            settings.lines,
         )
+        self.state = StateReader(
+            self.archive,
+            self.staff,
+            self.outbox,
+            self.tokens,
+            settings.bot_name,
+            self.is_enabled,
+            lambda: self.door.last_event_at,
+        )
+        self.sync = Sync(self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, self.lines)
         self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
         self.parts = jobs.Parts(
             storage=self.storage,
@@ -130,6 +154,8 @@ class Instance:
                 self.metrics,
             ),
             sync=self.sync,
+            staff=StaffJobs(self.storage, self.archive, self.staff, self.client, self.state.read),
+            desk=self.desk,
         )
         self.worker = Worker(
             home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
@@ -225,6 +251,10 @@ class Instance:
         stored = self.tokens.current()
         return self.is_enabled() and stored is not None and stored.works
 
+    def lines(self) -> Lines:
+        """The lines that the bot is wanted on: an administrator's choice in the portal, or the setting."""
+        return lines_in_force(self.desk.choice, self.settings.lines)
+
     def note_token_use(self, uses: dict[str, str]) -> None:
         def work(tx: Tx) -> None:
             self.archive.set_fact(tx, USES_FACT, {**(self.archive.fact(USES_FACT) or {}), **uses})
@@ -233,7 +263,7 @@ class Instance:
 
     def reinit_db(self) -> str:
         """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
-        kept = ("outbox", "facts", "erased_chats", "erased_sessions", "manifests", "subscriptions")
+        kept = ("outbox", "facts", "bot_chats", "erased_chats", "erased_sessions", "manifests", "subscriptions")
         copy = self.storage.start_afresh(kept)
         self.manifests.begin_anew()
         log.warning("a fresh archive was started; the former one is kept as %s", copy)

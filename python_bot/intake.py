@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from .archive import Archive, Source
+from .archive import Archive, Source, Staff
 from .attachments import FileQueue
 from .bitrix.event_types import (
     AppInstalled,
     AppTested,
     AppUninstalled,
+    BotAsked,
     BotDeleted,
     ConnectorMessages,
     ConnectorStopped,
@@ -41,6 +42,8 @@ DISCOVER: Final = "discover"
 IMPORT: Final = "import"
 DESCRIBE: Final = "describe"
 NAMES: Final = "names"
+ANSWER: Final = "answer"
+GREET: Final = "greet"
 CHANNEL_SEND: Final = "channel.send"
 CONNECTOR_ACTIVATE: Final = "connector.activate"
 
@@ -55,6 +58,7 @@ class Intake:
     """`wake`: called after a commit with the kinds of the new jobs.
 
     `asks_back`: the events tell neither a chat's session nor its end (imbot.v2), so the portal is asked for both.
+    `staff`: who may give the bot commands; None: nobody.
     """
 
     def __init__(
@@ -66,12 +70,14 @@ class Intake:
         wake: Callable[[set[str]], None],
         *,
         asks_back: bool = False,
+        staff: Staff | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
         self._archive = archive
         self._outbox = outbox
         self._files = files
+        self._staff = staff
         self._wake = wake
         self._asks_back = asks_back
         self._now = now
@@ -111,6 +117,15 @@ class Intake:
         """Store one job that no event caused."""
         if self._storage.write(lambda tx: self._outbox.put(tx, job, self._now())):
             self._wake({job.kind})
+
+    def queue_with(self, work: Callable[[Tx], list[NewJob]]) -> None:
+        """Store what `work` writes and the jobs that it returns, in one transaction."""
+
+        def store(tx: Tx) -> set[str]:
+            return {job.kind for job in work(tx) if self._outbox.put(tx, job, self._now())}
+
+        if kinds := self._storage.write(store):
+            self._wake(kinds)
 
     def hurry(self, job: NewJob) -> None:
         """Store one job that somebody waits for, or bring it forward."""
@@ -178,6 +193,9 @@ class Intake:
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
             case LineDeleted(line_id):
                 archive.forget_line(tx, line_id, int(self._now()))
+            case BotAsked(user_id, chat_id, command, language):
+                if self._staff and self._staff.asked(tx, user_id, chat_id, int(self._now())):
+                    return [answer_job(user_id, command, language, trace_id)]
             case AppInstalled() | AppUninstalled() | Noted():
                 pass  # the door deals with installations: their tokens never come in here
         return []
@@ -224,6 +242,18 @@ def ensure_job(trace_id: str) -> NewJob:
 
 def confirm_job(trace_id: str) -> NewJob:
     return NewJob(CONFIRM, {}, "portal", CONFIRM, trace_id)
+
+
+def answer_job(user_id: int, command: str, language: str, trace_id: str) -> NewJob:
+    """Of one person's equal commands only one waits: whoever hammers is answered at the portal's pace."""
+    payload = {"user_id": user_id, "command": command, "language": language}
+    return NewJob(ANSWER, payload, f"staff:{user_id}", f"answer:{user_id}:{command}", trace_id)
+
+
+def greet_job(user_id: int, language: str, trace_id: str, *, test: bool = False) -> NewJob:
+    """`test`: write to this person even if the bot did before, so that an answer proves both directions."""
+    payload = {"user_id": user_id, "language": language, "test": test}
+    return NewJob(GREET, payload, f"staff:{user_id}", f"greet:{user_id}:{int(test)}", trace_id)
 
 
 def names_job(trace_id: str) -> NewJob:

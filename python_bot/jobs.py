@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from . import intake
@@ -21,8 +21,10 @@ from .db import Storage, Tx
 from .erasure.retention import RETENTION, Retention
 from .errors import B24BotError, CallRefused, NotAuthorized
 from .metrics import Metrics
-from .model import Handover, Job
+from .model import Handover, Job, Lines
 from .proof.manifest import MANIFEST, ManifestJobs
+from .staff import Desk, StaffJobs
+from .staff.choice import is_in_force, lines_in_force
 from .sync import Sync
 from .worker import Handler
 
@@ -49,6 +51,8 @@ class Parts:
     manifests: ManifestJobs
     files: FileParts
     sync: Sync
+    staff: StaffJobs
+    desk: Desk
 
 
 class HandoverJobs:
@@ -161,6 +165,9 @@ def settle(parts: Parts, candidate: Candidate) -> bool:
         raise NotAuthorized("the application is installed already; set CLIENT_ID to accept its reinstallation")
     if needs_admin and not install.is_administrator(parts.client, candidate.installation):
         raise NotAuthorized("the installer of a second installation is no administrator of the portal")
+    if candidate.opened and not candidate.connector_id and parts.desk.is_untouched():
+        # Somebody looks at the page: no line is touched before 'Install' is pressed there.
+        parts.storage.write(lambda tx: parts.desk.store(tx, Lines(), is_pending=True))
     with parts.tokens.locked():
         parts.tokens.save(install.merged(candidate.installation, parts.tokens.current()))
     parts.metrics.count("installation", outcome="accepted")
@@ -171,8 +178,14 @@ def ensure_portal(parts: Parts, job: Job) -> None:
     known = parts.archive.fact("portal") or {}
     nonce = secrets.token_hex(16)
     parts.storage.write(lambda tx: parts.archive.set_fact(tx, "nonce", nonce))
-    state = ensure.ensure(parts.client, parts.wish, known.get("bot_id") or 0, nonce, known.get("event_mode") or "")
-    value = {**asdict(state), "ensured_at": int(time.time())}
+    choice = parts.desk.choice
+    wish = replace(parts.wish, lines=lines_in_force(choice, parts.wish.lines))
+    state = ensure.ensure(parts.client, wish, known.get("bot_id") or 0, nonce, known.get("event_mode") or "")
+    is_chosen = is_in_force(choice, parts.wish.lines)
+    if is_chosen and state.bot_id:
+        _leave_lines(parts, state, known, wish.lines)
+    value = {**asdict(state), "ensured_at": int(time.time()), "choice": choice.number if choice else 0}
+    value["pending"] = choice is not None and is_chosen and choice.is_pending
     parts.storage.write(lambda tx: _keep_portal(parts.archive, tx, value))
     parts.sync.begin()
     log.info(
@@ -190,6 +203,16 @@ def _keep_portal(archive: Archive, tx: Tx, found: dict[str, Any]) -> None:
     known = archive.fact(BOTS_FACT) or []
     if found["bot_id"] and (not known or known[-1][0] != found["bot_id"]):
         archive.set_fact(tx, BOTS_FACT, [*known, [found["bot_id"], found["ensured_at"]]][-BOTS_KEPT:])
+
+
+def _leave_lines(parts: Parts, state: ensure.PortalState, known: dict[str, Any], wanted: Lines) -> None:
+    """Take our bot off the lines that it was attached to and that are not chosen any more."""
+    former = [int(line_id) for line_id, line in (known.get("lines") or {}).items() if line["state"] == "attached"]
+    gone = [] if wanted.all else [line_id for line_id in former if line_id not in wanted.ids]
+    for line_id, found in ensure.detach(parts.client, state.bot_id, gone).items():
+        if found not in ("no bot", "other bot", "no such line"):
+            state.problems.append(f"line {line_id}: the bot could not be taken off: {found}")
+            state.lines[str(line_id)] = known["lines"][str(line_id)]
 
 
 def describe_chat(parts: Parts, job: Job) -> None:
@@ -252,9 +275,12 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
 
     return {
         "handover": {intake.HANDOVER: HandoverJobs(parts)},
+        # Of its own: somebody who asked waits for the answer, and a hand-over waits for nobody's.
+        "answers": {intake.ANSWER: SingleJobs(parts.staff.answer)},
         "background": {
             intake.CONFIRM: single(confirm_installations),
             intake.ENSURE: single(ensure_portal),
+            intake.GREET: SingleJobs(parts.staff.greet),
             intake.CONNECTOR_ACTIVATE: single(activate_connector),
             intake.CHANNEL_SEND: single(send_to_channel),
             intake.DESCRIBE: single(describe_chat),

@@ -340,6 +340,27 @@ class Lines:
     ids: tuple[int, ...] = ()
 
 
+BotCommand = Literal["ping", "status", "help"]
+
+
+@dataclass(frozen=True, slots=True)
+class BotChat:
+    """The bot's private chat with one employee. Times: Unix seconds, None: never.
+
+    `bot_id`: whose chat it is, 0 before the bot spoke. `chat_id`: None until the portal told it. `wanted`: this person
+    may give commands. `greeted_at`, `tested_at`, `answered_at`: when the bot wrote; `asked_at`: when the person did.
+    """
+
+    user_id: int
+    bot_id: int
+    chat_id: int | None
+    wanted: bool
+    greeted_at: int | None
+    tested_at: int | None
+    asked_at: int | None
+    answered_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Captured:
     """Messages by the way they came in. `captured`: brought by an event; `in_history`: told by the portal's history;

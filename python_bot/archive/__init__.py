@@ -3,11 +3,12 @@
 from .checkup import SqliteCheckup
 from .comparison import SqliteComparison
 from .completeness import SqliteCompleteness
-from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source
+from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source, Staff
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
 from .raw import SqliteRaw
 from .recorded import RecordedEvent, recorded_events
+from .staff import SqliteStaff
 from .store import SqliteArchive
 
 __all__ = [
@@ -27,5 +28,7 @@ __all__ = [
     "SqliteErasure",
     "SqliteManifests",
     "SqliteRaw",
+    "SqliteStaff",
+    "Staff",
     "recorded_events",
 ]

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..db import Tx
 from ..model import (
     ANY_DIALOG,
+    BotChat,
     Changes,
     ChatFacts,
     CompletenessTotals,
@@ -128,6 +129,9 @@ class Archive(Protocol):
         """The line is gone: none of our connectors serves it any more."""
 
     def set_fact(self, tx: Tx, name: str, value: Any) -> None: ...
+
+    def fact_in(self, tx: Tx, name: str) -> Any:
+        """As `fact`, within a transaction that will change it."""
 
     # --- reading
 
@@ -376,3 +380,35 @@ class Checkup(Protocol):
 
     def people_with_several_chats(self, limit: int) -> list[int]:
         """Clients for whom more than one chat exists in the same channel of the same line."""
+
+
+class Staff(Protocol):
+    """The bot's private chats with the employees who look after it."""
+
+    # --- writing
+
+    def want(self, tx: Tx, user_ids: Collection[int]) -> None:
+        """These people may give commands, and nobody else. Chats that are known stay as they are."""
+
+    def add(self, tx: Tx, user_id: int) -> None:
+        """This person may give commands too."""
+
+    def asked(self, tx: Tx, user_id: int, chat_id: int, at: int) -> bool:
+        """A command came; False when this person may give none (nothing is stored then)."""
+
+    def spoke(self, tx: Tx, user_id: int, bot_id: int, chat_id: int | None, at: int) -> None:
+        """The bot wrote to this person; the first time counts as the greeting, for each bot anew."""
+
+    def tested(self, tx: Tx, user_id: int, at: int) -> None: ...
+
+    def answered(self, tx: Tx, user_id: int, at: int) -> None: ...
+
+    # --- reading
+
+    def chat(self, user_id: int) -> BotChat | None: ...
+
+    def wanted(self) -> list[BotChat]:
+        """The chats of those who may give commands, by their numbers."""
+
+    def last_message_at(self) -> int | None:
+        """When the newest archived message was sent."""

@@ -80,6 +80,7 @@ PLACES: Final = (
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),
 )
 HARMLESS: Final = {
+    "bot_chats": "numbers of the employees who look after the bot, and of their chats with it",
     "facts": "states of the instance and of the portal's lines",
     "change_clock": "when something changed last",
     "archive_identity": "a random name of the file",

@@ -26,6 +26,7 @@ MERGED: Final = (
 COPIED: Final = (
     "outbox",
     "facts",
+    "bot_chats",
     "connector_lines",
     "session_ranges",
     "imports",

@@ -384,10 +384,13 @@ class SqliteArchive:
 
     # --- reading
 
+    def fact_in(self, tx: Tx, name: str) -> Any:
+        row = tx.sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return json.loads(row[0]) if row else None
+
     def fact(self, name: str) -> Any:
         with self._storage.read() as tx:
-            row = tx.sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else None
+            return self.fact_in(tx, name)
 
     def session_ids(self, chat_id: int) -> list[int]:
         with self._storage.read() as tx:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..model import ChatFacts, Message, User
 from .bbcode import plain
+from .commands import asked
 from .event_types import BotDeleted, Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
 from .notices import notice_of
 from .payload import Node, classify, entity, read_files, session_line, session_of
@@ -66,7 +67,7 @@ def join(data: Node, ts: int) -> list[Event]:
 def message_add(data: Node, ts: int) -> list[Event]:
     params = data.node("PARAMS")
     if _is_private(params):
-        return [Noted()]
+        return [asked(params, data.node("USER"), ts) or Noted()]
     chat = _chat(params, data)
     # MESSAGE has the mentions cut out; MESSAGE_ORIGINAL is what was typed.
     text = params.text("MESSAGE_ORIGINAL", "MESSAGE")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..model import ChatFacts, Message, User
 from .bbcode import plain
+from .commands import asked_v2
 from .event_types import Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
 from .notices import notice_of
 from .payload import Node, classify, entity, iso_seconds, read_files, session_line, session_of
@@ -85,7 +86,7 @@ def join(data: Node, ts: int) -> list[Event]:
 
 def message_add(data: Node, ts: int) -> list[Event]:
     read = _message_v2(data, ts)
-    return [MessageAdded(*read)] if read else [Noted()]
+    return [MessageAdded(*read)] if read else [asked_v2(data, ts) or Noted()]
 
 
 def message_update(data: Node, ts: int) -> list[Event]:

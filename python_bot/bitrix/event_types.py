@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model import ChatFacts, Message, User
+from ..model import BotCommand, ChatFacts, Message, User
 from .php_form import Tree
 
 
@@ -102,6 +102,17 @@ class LineDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class BotAsked:
+    """An employee gave a command in the private chat with the bot. `language`: as the portal says, 'ru' or other."""
+
+    user_id: int
+    chat_id: int
+    command: BotCommand
+    language: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Understood, kept in the journal, nothing more to do."""
 
@@ -120,5 +131,6 @@ Event = (
     | ConnectorMessages
     | ConnectorStopped
     | LineDeleted
+    | BotAsked
     | Noted
 )

@@ -8,7 +8,7 @@ https://apidocs.bitrix24.com/settings/app-installation/local-apps/installation-c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ..errors import CallRefused, NotAuthorized
@@ -75,6 +75,25 @@ def confirm(client: BitrixClient, candidate: Installation, client_id: str) -> bo
     if client_id and code and code != client_id:
         raise NotAuthorized("the delivered token belongs to another application of the portal")
     return bool(client_id and code)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is behind a token, as the portal says."""
+
+    user_id: int
+    name: str
+    is_administrator: bool
+
+
+def who(client: BitrixClient, candidate: Installation) -> Person:
+    """The person behind the token. Raises as `confirm` does."""
+    profile = Node(_ask(client, candidate, "profile"))
+    user_id = profile.number("ID")
+    if not user_id:
+        raise NotAuthorized("the portal does not say whose the delivered token is")
+    name = f"{profile.text('NAME')} {profile.text('LAST_NAME')}".strip()
+    return Person(user_id, name, profile.yes("ADMIN"))
 
 
 def is_administrator(client: BitrixClient, candidate: Installation) -> bool:

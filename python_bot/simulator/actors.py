@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .model import Chat, Message, Upload, User
+from .model import Chat, Message, PrivateChat, Upload, User
 
 if TYPE_CHECKING:
     from .core import Core
@@ -80,6 +80,14 @@ class Operator:
             message = self._core.open_lines.add_message(chat, self.user_id, text, whisper=True)
             chat.silent = False
             return message
+
+    def tells_bot(self, bot_id: int, text: str) -> PrivateChat:
+        """Writes to the bot in the private chat with it."""
+        with self._core.acting():
+            chat = self._core.private_chat(bot_id, self.user_id)
+            chat.messages.append((self.user_id, text))
+            self._core.events.private_message(chat, text)
+            return chat
 
     def edits(self, message: Message, text: str) -> None:
         with self._core.acting():

@@ -55,11 +55,12 @@ class App:
         placement: str = "DEFAULT",
         options: dict[str, Any] | None = None,
         url: str = "",
+        language: str = "ru",
     ) -> BrowserRequest:
         """The form with which a browser opens the application (or a placement of it) in the portal."""
         tokens = self.tokens(user_id)
         scheme, _, domain = self.core.url.partition("://")
-        query = {"DOMAIN": domain, "PROTOCOL": str(int(scheme == "https")), "LANG": "ru"}
+        query = {"DOMAIN": domain, "PROTOCOL": str(int(scheme == "https")), "LANG": language}
         query["APP_SID"] = self.core.tokens.random_hex(32)
         form = {
             "AUTH_ID": tokens.access_token,

@@ -23,6 +23,7 @@ from .model import (
     Handler,
     Line,
     Message,
+    PrivateChat,
     Session,
     Upload,
     User,
@@ -71,6 +72,7 @@ class Core:
         self.handlers: list[Handler] = []
         self.webhooks: list[Webhook] = []
         self.chats: dict[int, Chat] = {}
+        self.private_chats: dict[tuple[int, int], PrivateChat] = {}  # by bot and employee
         self.chat_of_entity: dict[str, Chat] = {}
         self.sessions: dict[int, Session] = {}
         self.messages: dict[int, Message] = {}
@@ -140,6 +142,15 @@ class Core:
 
     def bots_of(self, owner: str) -> list[Bot]:
         return [bot for bot in self.bots.values() if bot.owner == owner]
+
+    def private_chat(self, bot_id: int, user_id: int) -> PrivateChat:
+        """The one chat of a bot with an employee; the bot hears when it begins."""
+        chat = self.private_chats.get((bot_id, user_id))
+        if chat is None:
+            chat = PrivateChat(self.next_id("chat"), bot_id, user_id)
+            self.private_chats[bot_id, user_id] = chat
+            self.events.private_began(chat)
+        return chat
 
     def remove_bot(self, bot_id: int) -> None:
         del self.bots[bot_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-from . import rest
+from . import frame, rest
 from .attachments import fetch_attachments
 from .core import Core
 from .faults import Answer
@@ -27,6 +27,9 @@ class Doors:
             return self._authorize(request.query), _nothing
         if request.path.rstrip("/") == "/rest/download.json":
             return self._core.downloads.answer(request.query), _nothing
+        if request.path.startswith(frame.PATH):
+            with self._core.acting():
+                return frame.answer(self._core, request), _nothing
         if request.path == "/pub/im.file.php":
             return self._core.downloads.public(request.query), _nothing
         if not request.path.startswith("/rest/"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import wire
 from .apps import App
 from .events_v2 import EventsV2
-from .model import Bot, Chat, Message, Session, User
+from .model import Bot, Chat, Message, PrivateChat, Session, User
 from .queue import Event
 from .tokens import ACCESS_S
 
@@ -100,6 +100,30 @@ class Events:
             self._line_incoming(chat, message)
         elif message.to_client:
             self._line_outgoing(chat, message, author)
+
+    def private_began(self, chat: PrivateChat) -> None:
+        bot = self._core.bots[chat.bot_id]
+        params = {**_private(chat), "BOT_ID": chat.bot_id, "USER_ID": chat.user_id, "ACCESS_HISTORY": 1}
+        if bot.api == "v1":
+            self._to_bots("ONIMBOTJOINCHAT", None, [bot], params, self._core.users[chat.user_id], None)
+
+    def private_message(self, chat: PrivateChat, text: str) -> None:
+        """An employee writes to the bot. There is no MESSAGE_ORIGINAL in private chats."""
+        bot, author = self._core.bots[chat.bot_id], self._core.users[chat.user_id]
+        message_id = self._core.next_id("message")
+        if bot.api == "v2":
+            self.v2.private_message(bot, author, chat.chat_id, message_id, text)
+            return
+        params = {
+            **_private(chat),
+            "MESSAGE": text,
+            "FROM_USER_ID": chat.user_id,
+            "AUTHOR_ID": chat.user_id,
+            "TO_USER_ID": chat.bot_id,
+            "MESSAGE_ID": message_id,
+            "SYSTEM": "N",
+        }
+        self._to_bots("ONIMBOTMESSAGEADD", None, [bot], params, author, None, refresh=True)
 
     def message_edited(self, chat: Chat, message: Message, by_user_id: int) -> None:
         params = self._change_params(chat, message)
@@ -303,7 +327,7 @@ class Events:
     def _to_bots(
         self,
         event: str,
-        chat: Chat,
+        chat: Chat | None,
         bots: list[Bot],
         params: dict[str, Any],
         actor: User | None,
@@ -386,3 +410,14 @@ class Events:
 
 def _flag(value: bool) -> str:
     return "Y" if value else "N"
+
+
+def _private(chat: PrivateChat) -> dict[str, Any]:
+    """What says that a chat is private; to the bot its dialog is the employee."""
+    return {
+        "CHAT_TYPE": "P",
+        "MESSAGE_TYPE": "P",
+        "CHAT_ID": chat.chat_id,
+        "DIALOG_ID": chat.user_id,
+        "LANGUAGE": "ru",
+    }

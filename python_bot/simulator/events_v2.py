@@ -44,6 +44,19 @@ class EventsV2:
             data |= {"user": user_v2(actor) if actor else None, "language": "ru"}
             self._tell(bot, kind, data, chat, message)
 
+    def private_message(self, bot: Bot, author: User, chat_id: int, message_id: int, text: str) -> None:
+        message = {
+            "id": message_id,
+            "chatId": chat_id,
+            "authorId": author.user_id,
+            "date": iso(self._core.clock.now()),
+            "text": text,
+            "isSystem": False,
+        }
+        chat = {"id": chat_id, "dialogId": str(author.user_id), "type": "private", "name": author.name}
+        data = {"message": message, "chat": chat, "user": user_v2(author), "language": "ru"}
+        self._tell(bot, "ONIMBOTV2MESSAGEADD", data, None)
+
     def deleted(self, bot: Bot) -> None:
         self._tell(bot, "ONIMBOTV2DELETE", {}, None)
 

@@ -246,6 +246,16 @@ class Chat:
 
 
 @dataclass(slots=True)
+class PrivateChat:
+    """A bot and one employee: the same chat for ever, whoever began it."""
+
+    chat_id: int
+    bot_id: int
+    user_id: int
+    messages: list[tuple[int, str]] = field(default_factory=list)  # author, text
+
+
+@dataclass(slots=True)
 class Connector:
     connector_id: str
     name: str

@@ -8,7 +8,7 @@ line, so that nothing of a line that is none of ours is read.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,7 +38,7 @@ class Found:
 class Numbers:
     """Asks the portal about numbers and recent chats, and puts the jobs that read what was found."""
 
-    def __init__(self, client: BitrixClient, compared: Comparison, outbox: Outbox, lines: Lines) -> None:
+    def __init__(self, client: BitrixClient, compared: Comparison, outbox: Outbox, lines: Callable[[], Lines]) -> None:
         self._client = client
         self._compared = compared
         self._outbox = outbox
@@ -79,5 +79,5 @@ class Numbers:
 
     def keeps(self, chat_id: int, line_id: int | None) -> bool:
         """Lines that the setting does not name are none of ours, unless the bot was brought into the chat."""
-        ids = self._lines.ids
+        ids = self._lines().ids
         return not ids or line_id in ids or self._compared.last_message(chat_id) is not None

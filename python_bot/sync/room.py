@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ..archive import Archive, Comparison
 from ..attachments import FileQueue
@@ -28,7 +29,7 @@ class Sync:
         outbox: Outbox,
         client: BitrixClient,
         files: FileQueue,
-        lines: Lines,
+        lines: Callable[[], Lines],
     ) -> None:
         numbers = Numbers(client, compared, outbox, lines)
         self.reconcile = ReconcileJobs(storage, archive, compared, outbox, client, files)

@@ -28,6 +28,7 @@ from ..errors import BadEvent, StorageError
 from ..intake import Intake, chats_of, confirm_job
 from ..metrics import Metrics
 from ..model import JournalEntry
+from ..staff.texts import language_of
 from ..traffic.record import Outcome
 from .inbound import Note
 
@@ -220,18 +221,22 @@ class Door:
         note.authorization = "auth_id" if tree.get("AUTH_ID") else "none"
         note.outcome = "unverified" if tree.get("AUTH_ID") else "missing"
         found = install.from_opened_page(tree, self._policy, time.time())
-        language = "ru" if Node(tree).text("LANG").lower() in ("", "ru", "by", "kz", "ua") else "en"
+        language = language_of(Node(tree).text("LANG"))
         if found is None:
             self._metrics.count("installation", outcome="not permitted")
             note.error_code = "portal_not_permitted"
             return Reply(200, "not_permitted.html", {"language": language})
         connector, line = _connector_settings(tree)
-        stored = self._tokens.current()
+        stored, portal = self._tokens.current(), origin(found.client_endpoint)
         is_new = stored is None or not stored.works
+        if stored is not None and stored.works and origin(stored.client_endpoint) != portal:
+            self._metrics.count("installation", outcome="not permitted")
+            note.error_code = "another_portal"
+            return Reply(200, "not_permitted.html", {"language": language})
         if is_new or connector:
             self._wait_for_confirmation(Candidate(found, opened=True, connector_id=connector, line_id=line), trace_id)
-        context = {"language": language, "connector": connector, "line": line, "portal": origin(found.client_endpoint)}
-        return Reply(200, "connector.html" if connector else "opened.html", {**context, "is_new": is_new})
+        context = {"language": language, "connector": connector, "line": line, "portal": portal}
+        return Reply(200, "connector.html" if connector else "page.html", {**context, "is_new": is_new})
 
 
 def _connector_settings(tree: dict[str, Any]) -> tuple[str, int]:

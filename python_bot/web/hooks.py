@@ -14,12 +14,16 @@ from ..traffic.record import Cause, caused_by
 from .door import MAX_BODY_BYTES, Door, Reply
 from .inbound import note
 from .oauth import OAuthReturn
+from .page import asset_versions, content_policy
+from .page_texts import MESSAGES, TEXTS
 
 VERBS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 RETRY_AFTER_S: Final = 5
 
 
-def blueprint(door: Door, oauth: OAuthReturn) -> Blueprint:
+def blueprint(door: Door, oauth: OAuthReturn, prefix: str = "") -> Blueprint:
+    """`prefix`: of the instance's public addresses, '/acme' or ''."""
+    versions = asset_versions()
     hooks = Blueprint("hooks", __name__, template_folder="templates")
 
     @hooks.route("/python_bot", methods=VERBS, provide_automatic_options=False)
@@ -39,6 +43,25 @@ def blueprint(door: Door, oauth: OAuthReturn) -> Blueprint:
             with caused_by(Cause(found.trace_id)):
                 return _answer(oauth.visit(request.args, found.trace_id))
         return _answer(Reply(200))
+
+    def _answer(reply: Reply) -> Response:
+        if reply.page:
+            shown = {**reply.context, "base": f"{prefix}/python_bot/page", "versions": versions, "messages": MESSAGES}
+            shown["t"] = TEXTS["ru" if reply.context.get("language") == "ru" else "en"]
+            response = make_response(render_template(reply.page, **shown), reply.status)
+            response.headers["Cache-Control"] = "no-store"
+            response.headers["Referrer-Policy"] = "no-referrer"
+            response.headers["X-Content-Type-Options"] = "nosniff"
+            if reply.page == "page.html":
+                response.headers["Content-Security-Policy"] = content_policy(reply.context["portal"])
+            else:  # nothing runs in these, and their style is their own
+                framed = f"; frame-ancestors {portal}" if (portal := reply.context.get("portal")) else ""
+                response.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'unsafe-inline'{framed}"
+            return response
+        response = Response("" if reply.status < 400 else f"{reply.status}\n", reply.status, mimetype="text/plain")
+        if reply.status == 503:
+            response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return response
 
     return hooks
 
@@ -65,15 +88,3 @@ def read_body() -> bytes | None:
         return None
     body = b"".join(parts)
     return None if len(body) > MAX_BODY_BYTES else body
-
-
-def _answer(reply: Reply) -> Response:
-    if reply.page:
-        response = make_response(render_template(reply.page, **reply.context), reply.status)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
-    response = Response("" if reply.status < 400 else f"{reply.status}\n", reply.status, mimetype="text/plain")
-    if reply.status == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response

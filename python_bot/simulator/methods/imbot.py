@@ -89,7 +89,7 @@ def message_add(ctx: Ctx) -> int:
     if not ctx.text("MESSAGE") and not ctx.params.get("ATTACH"):
         raise RestError(400, "MESSAGE_EMPTY", "Message can't be empty")
     if not ctx.text("DIALOG_ID").startswith("chat"):
-        return ctx.core.next_id("message")  # a private chat with an employee: nobody listens here
+        return _private_message(ctx, bot)
     chat = ctx.chat_of_dialog()
     if chat is None or bot.bot_id not in chat.bots:
         raise RestError(400, "WRONG_REQUEST", "Message isn't added")
@@ -97,6 +97,15 @@ def message_add(ctx: Ctx) -> int:
     to_client = not system and not is_yes(ctx.params.get("SKIP_CONNECTOR"))
     message = ctx.core.open_lines.add_message(chat, bot.bot_id, ctx.text("MESSAGE"), system=system, to_client=to_client)
     return message.message_id
+
+
+def _private_message(ctx: Ctx, bot: Bot) -> int:
+    """DIALOG_ID is a person's number: the one chat of the bot with that employee."""
+    user = ctx.core.users.get(ctx.int("DIALOG_ID"))
+    if user is None or not user.active or not user.is_employee:
+        raise RestError(400, "WRONG_REQUEST", "Message isn't added")
+    ctx.core.private_chat(bot.bot_id, user.user_id).messages.append((bot.bot_id, ctx.text("MESSAGE")))
+    return ctx.core.next_id("message")
 
 
 def message_update(ctx: Ctx) -> bool:
@@ -127,6 +136,10 @@ def chat_user_list(ctx: Ctx) -> list[int]:
 
 def dialog_get(ctx: Ctx) -> dict[str, Any]:
     bot = own_bot(ctx)
+    private = ctx.core.private_chats.get((bot.bot_id, ctx.int("DIALOG_ID")))
+    if private is not None:
+        name = ctx.core.users[private.user_id].name
+        return {"id": private.chat_id, "type": "private", "name": name, "dialog_id": str(private.user_id)}
     chat = ctx.chat_of_dialog()
     if chat is None or bot.bot_id not in chat.bots:
         raise RestError(403, "ACCESS_ERROR", "You do not have access to the specified dialog")

@@ -1,0 +1,87 @@
+"""The token of the page inside the portal: 15 minutes, for one person on one portal, signed with a key of the instance.
+
+The key lies in `page.key` (0600) and is random: a key made out of API_SECRET_TOKEN would let whoever has a page token
+try passwords against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from .errors import ApiError
+
+LIFETIME_S: Final = 900
+KEY_BYTES: Final = 32
+FILE_NAME: Final = "page.key"
+_RENEW: Final = "open the application in Bitrix24 again"
+
+
+class PageError(ApiError):
+    """An answer to the page's own script: no part of the API, so its contract knows none of the codes."""
+
+
+class PageTokens:
+    """Tokens look like 'p1.<user id>.<expires>.<signature>'; nothing in them is secret but that they open the page."""
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._now = now
+        self._key = b""
+
+    def issue(self, portal: str, user_id: int) -> str:
+        """`portal`: its origin. Raises OSError when the key cannot be written."""
+        expires = int(self._now()) + LIFETIME_S
+        return f"p1.{user_id}.{expires}.{self._sign(portal, user_id, expires)}"
+
+    def user_id(self, given: str, portal: str) -> int:
+        """Whose token it is. Raises PageError 401: page_token_missing, page_token_invalid or page_token_expired."""
+        if not given:
+            raise PageError(401, "page_token_missing", f"this call needs the token of the opened page; {_RENEW}")
+        parts = given.split(".")
+        is_shaped = len(parts) == 4 and parts[0] == "p1" and all(_is_number(part) for part in parts[1:3])
+        if not is_shaped:
+            raise PageError(401, "page_token_invalid", f"this is no token of this page; {_RENEW}")
+        user_id, expires = int(parts[1]), int(parts[2])
+        if not hmac.compare_digest(parts[3].encode(), self._sign(portal, user_id, expires).encode()):
+            raise PageError(401, "page_token_invalid", f"this token is not of this page and portal; {_RENEW}")
+        if expires <= self._now():
+            raise PageError(401, "page_token_expired", "the token of the page lives 15 minutes; renew it")
+        return user_id
+
+    def _sign(self, portal: str, user_id: int, expires: int) -> str:
+        self._key = self._key or self._load()
+        message = f"page|{portal}|{user_id}|{expires}".encode()
+        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
+
+    def _load(self) -> bytes:
+        """The key; made once, whichever process is first."""
+        with suppress(FileNotFoundError):
+            return self._read()
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+            with suppress(FileExistsError):
+                os.link(temporary, self._path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return self._read()
+
+    def _read(self) -> bytes:
+        key = self._path.read_bytes()
+        if len(key) < KEY_BYTES:
+            raise OSError(f"{self._path} is damaged: remove it, a new one is made")
+        return key
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
