@@ -40,6 +40,7 @@ _ADJECTIVE_ENDS: Final = (*_ADJECTIVE, *wordlists.ADJECTIVE_ENDS)
 _VOWELS: Final = "аеиоуыэюя"
 
 
+@lru_cache(maxsize=50_000)
 def spelt(word: str) -> str:
     """One spelling: lower case, ё as е, no accents, Latin look-alikes inside Cyrillic words as what they look like."""
     word = unicodedata.normalize("NFKC", word).lower().replace("ё", "е")
@@ -110,6 +111,7 @@ _LATIN_BASE_OF: Final[dict[str, str]] = {
 }
 
 
+@lru_cache(maxsize=50_000)
 def first_name(word: str) -> str | None:
     """The name of which this, as `spelt`, is a form; None when it is none that we know."""
     if word.isascii():
@@ -117,6 +119,7 @@ def first_name(word: str) -> str | None:
     return BASE_OF.get(word)
 
 
+@lru_cache(maxsize=50_000)
 def is_patronymic(word: str) -> bool:
     return bool(_PATRONYMIC.fullmatch(word)) and not _NOT_PATRONYMIC.match(word)
 
