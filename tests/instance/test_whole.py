@@ -25,10 +25,11 @@ from python_bot.simulator import SimulatedPortal
 from python_bot.simulator.actors import Client
 from python_bot.simulator.model import Message
 from tests.instance.plans import WEATHER, WORLD, Plan, Step, plan
-from tests.instance.tools import BEARER, at_work, attach_by_hand, auth_file, integrity, status
+from tests.instance.tools import BEARER, at_work, attach_by_hand, integrity, status
 from tests.instance.truth import Follower, Texts, Truth
 from tests.support import Server, until
 from tests.support.clock import SharedClock
+from tests.support.payloads import CLIENT_ID
 
 IS_LONG: Final = bool(os.environ.get("CI") or os.environ.get("B24BOT_LONG_TESTS"))
 TALKS: Final = 1000 if IS_LONG else 120
@@ -144,10 +145,12 @@ class World:
                 raise ValueError(step)
 
     def _mend_refresh(self) -> None:
-        """A refresh token works once. One that was spent in the very moment of the kill asks for a new installation."""
-        token = auth_file(self.server)["refresh_token"]
-        with self.portal.core.lock:
-            self.portal.core.tokens.refresh[token].spent = False
+        """A refresh token works once: one that was being spent in the moment of the kill asks for a new installation.
+
+        The dead instance gets another pair, because a request of its last moment may still be on its way.
+        """
+        pair = self.portal.core.apps[CLIENT_ID].tokens()
+        self.server.pretend_installed(access_token=pair.access_token, refresh_token=pair.refresh_token)
 
 
 @contextmanager
