@@ -51,6 +51,7 @@ def with_real_numbers(server: Server, chat_id: int) -> dict[str, Any]:
     # What is deleted would be missed by all others.
     spared = contract["paths"]["/api/subscriptions/{subscription_id}"]["delete"]
     spared["parameters"] = [deepcopy(contract["components"]["parameters"]["subscription_id"])]
+    spared["parameters"][0]["schema"]["minimum"] = 1000
     for operation in operations(contract):
         for parameter in operation.parameters:
             schema = parameter["schema"]
