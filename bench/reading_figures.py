@@ -70,10 +70,12 @@ def lists_growth(seconds: float) -> Figure:
 
     def median(messages: int) -> float:
         rng = random.Random(3)
+
+        def request() -> bytes:
+            chat_id = rng.randint(101, messages // EACH)
+            return _ours(f"&operator_id=27&cursor={write_cursor('d.newest', (chat_id,))}")
+
         with servers.ours(home=home(messages)) as server:
-            request = lambda: _ours(  # noqa: E731  # one expression, used once
-                f"&operator_id=27&cursor={write_cursor('d.newest', (rng.randint(101, messages // EACH),))}"
-            )
             load.run(server.port, request, connections=1, seconds=1)
             return load.run(server.port, request, connections=1, seconds=seconds).quantile(0.5)
 
