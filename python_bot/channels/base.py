@@ -1,0 +1,200 @@
+"""The contract between a messenger and everything that is written once for all of them.
+
+A *channel* is a messenger (Telegram, Avito); an *account* is one bot or shop in it, with its own secrets. What clients
+write comes as `Incoming`; a *desk* (an open line, topics of a Telegram group) shows it to the team; what the team
+answers goes out as `Outgoing`, cut by the channel into `Part`s, each of which is one request to the messenger.
+
+A channel knows its messenger and nothing else: neither the portal, nor the archive, nor another channel. What a
+messenger cannot do is not in its class: `EditsMessages` and the others below are contracts of their own, and
+`isinstance` asks for them. Failures are `errors.DeliveryFailed`: `final` when trying again cannot help, with a text
+that tells an operator what to do and never holds a token or a URL with one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+AccountState = Literal["connecting", "working", "failing", "off"]
+Speaker = Literal["client", "staff", "system"]
+Change = Literal["message", "edit", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who an account is, as the messenger says. `external_id`: unique within the channel ('7000000001')."""
+
+    external_id: str
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One bot or shop. `line_id`: the open line that it is a channel of; None: of none (yet).
+
+    `state`: 'connecting' until it worked once, 'failing' with `problem` for people, 'off' by an administrator.
+    `secrets` never leave the process; `options` are the channel's own settings, JSON values.
+    """
+
+    id: int
+    channel: str
+    identity: Identity
+    line_id: int | None
+    state: AccountState
+    problem: str
+    created_at: int
+    secrets: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who writes. `id` is unique within the channel and stable; the portal makes one connector user of it."""
+
+    id: str
+    name: str
+    last_name: str = ""
+    url: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFile:
+    """`ref`: whatever `OpensFiles.open_file` needs to find the content again. `size`: bytes, 0 when unknown."""
+
+    ref: str
+    name: str
+    type: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One thing that happened in a chat of an account.
+
+    `key`: unique within the account, the same whenever the messenger tells this again, by whatever way.
+    `chat_id`, `message_id`: as the open line knows them ('tg:5200000123', '5200000123:41'); `sent_at`: Unix seconds.
+    `album`: the same for messages that belong together; they are waited for and shown as one.
+    `by`: 'staff' wrote in the messenger's own program and is shown as the team's words, never as the client's.
+    """
+
+    key: str
+    change: Change
+    chat_id: str
+    message_id: str
+    sent_at: int
+    sender: Person
+    text: str = ""
+    files: tuple[IncomingFile, ...] = ()
+    by: Speaker = "client"
+    album: str = ""
+    chat_name: str = ""
+    chat_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingFile:
+    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is."""
+
+    name: str
+    type: str
+    size: int
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What the team answers in one chat. `key`: stable over all tries. `text`: BB code as the operator sent it."""
+
+    key: str
+    chat_id: str
+    text: str
+    files: tuple[OutgoingFile, ...] = ()
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request to the messenger. `number` counts from 0 within its message; `text` is ready to be sent.
+
+    `kind` is the channel's own word ('text', 'photo', 'album'); several files only where one request takes several.
+    """
+
+    number: int
+    kind: str
+    text: str = ""
+    files: tuple[OutgoingFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file on its way through. `size`: bytes, None when the messenger does not say. Close it when done."""
+
+    type: str
+    size: int | None
+    blocks: Iterator[bytes]
+
+
+class Channel(Protocol):
+    """What every messenger can do. Safe for several threads; each call blocks up to 30 s."""
+
+    name: str  # 'telegram': in URLs, in tables, in `botctl <instance> telegram`
+    title: str  # 'Telegram': for people
+
+    def identify(self, secrets: Mapping[str, str]) -> Identity:
+        """Ask the messenger whose secrets these are. Raises DeliveryFailed, `final` when they are wrong."""
+
+    def parts(self, message: Outgoing) -> Sequence[Part]:
+        """Pure: what is to be requested, in order. Empty when the messenger can show nothing of it."""
+
+    def deliver(self, account: Account, chat_id: str, part: Part) -> tuple[str, ...]:
+        """Send one part; the messenger's ids of what it became (an album has several). Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class EditsMessages(Protocol):
+    def edit(self, account: Account, chat_id: str, message_id: str, part: Part) -> None:
+        """Replace the text of what was sent. Unchanged text is success. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class DeletesMessages(Protocol):
+    def delete(self, account: Account, chat_id: str, message_id: str) -> None:
+        """Take back what was sent; what is gone already is success. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class MarksRead(Protocol):
+    def mark_read(self, account: Account, chat_id: str) -> None:
+        """Show the client that the team has read the chat. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class FindsSent(Protocol):
+    def find_sent(self, account: Account, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
+        """Nobody knows whether a part arrived (we died, the network did): its ids if it did, else ().
+
+        `since`: Unix seconds of the first try. A messenger without this is asked again: better twice than never.
+        """
+
+
+@runtime_checkable
+class OpensFiles(Protocol):
+    def open_file(self, account: Account, ref: str) -> Content:
+        """Stream a file that a client sent. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """A messenger that has to be told, or asked, before anything comes. Called in the one process that works."""
+
+    def attach(self, account: Account) -> Mapping[str, object]:
+        """Make messages come (register a webhook, remove one that is in the way); facts for people about it.
+
+        Repeats safely: called after every change, at every start, and again while it fails.
+        """
+
+    def detach(self, account: Account) -> None:
+        """Make them stop. Best effort: the account is going away."""
