@@ -12,7 +12,7 @@ that tells an operator what to do and never holds a token or a URL with one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -77,6 +77,7 @@ class Incoming:
     `key`: unique within the account, the same whenever the messenger tells this again, by whatever way.
     `chat_id`, `message_id`: as the open line knows them ('tg:5200000123', '5200000123:41'); `sent_at`: Unix seconds.
     `album`: the same for messages that belong together; they are waited for and shown as one.
+    `thread`: the topic of a group that it was written in ('17'), '' outside topics.
     `by`: 'staff' wrote in the messenger's own program and is shown as the team's words, never as the client's.
     """
 
@@ -90,8 +91,42 @@ class Incoming:
     files: tuple[IncomingFile, ...] = ()
     by: Speaker = "client"
     album: str = ""
+    thread: str = ""
     chat_name: str = ""
     chat_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChanged:
+    """What became of a chat of an account; `state` is shown to people, 'moved' goes on as `moved_to`."""
+
+    key: str
+    chat_id: str
+    state: Literal["open", "blocked", "gone", "moved"]
+    at: int
+    moved_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUpTo:
+    """The client has read what the team wrote in a chat, up to `at` (Unix seconds)."""
+
+    key: str
+    chat_id: str
+    at: int
+
+
+Happened = Incoming | ChatChanged | ReadUpTo
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The answer of one asking: what happened, the cursor to store with it in one transaction, and the pause before
+    the next asking (seconds; 0: at once)."""
+
+    happened: tuple[Happened, ...]
+    cursor: str
+    pause_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +233,22 @@ class Receives(Protocol):
 
     def detach(self, account: Account) -> None:
         """Make them stop. Best effort: the account is going away."""
+
+
+@runtime_checkable
+class Polls(Protocol):
+    """A messenger that is asked again and again, by one thread per account, in the one process that works."""
+
+    def poll(self, account: Account, cursor: str, is_stopping: Callable[[], bool]) -> Polled:
+        """Ask once, from `cursor` on ('' the first time); blocks up to 30 s. Raises DeliveryFailed.
+
+        The cursor is confirmed to the messenger by the next call only, when what it covers is committed.
+        """
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A messenger that calls a webhook of ours. The web has compared the secret before this is asked."""
+
+    def read_hook(self, account: Account, body: bytes) -> Sequence[Happened]:
+        """Pure: what one request tells; () for what concerns nobody. Raises BadEvent for what cannot be read."""
