@@ -103,12 +103,21 @@ class PortalUnavailable(PortalError):
     """`retry_after_s`: seconds the portal asked us to wait, None when it named no time.
 
     `blocked_method`: set when only this method is blocked (OPERATION_TIME_LIMIT), not the whole portal.
+    `busy`: the portal is well, it only takes no more requests in this moment.
     """
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, blocked_method: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        blocked_method: str | None = None,
+        busy: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.blocked_method = blocked_method
+        self.busy = busy
 
 
 class NotAuthorized(PortalError):

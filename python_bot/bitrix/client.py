@@ -126,7 +126,7 @@ class BitrixClient:
         except PortalError as error:
             self._noted(error)
             outcome = getattr(error, "code", type(error).__name__)
-            if isinstance(error, PortalUnavailable) and "QUERY_LIMIT_EXCEEDED" in str(error):
+            if isinstance(error, PortalUnavailable) and error.busy:
                 self._pace.close_for(error.retry_after_s or LIMIT_PAUSE_S)
             raise
         finally:

@@ -24,7 +24,8 @@ CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 30.0
 
 EXPIRED_CODES: Final = frozenset({"expired_token", "invalid_token", "NO_AUTH_FOUND"})
-LIMIT_CODES: Final = frozenset({"QUERY_LIMIT_EXCEEDED", "OVERLOAD_LIMIT"})
+TOO_MANY_REQUESTS: Final = "QUERY_LIMIT_EXCEEDED"
+OVERLOADED: Final = "OVERLOAD_LIMIT"
 DEAD_AUTH_CODES: Final = frozenset(
     {
         "APPLICATION_NOT_FOUND",
@@ -166,7 +167,9 @@ def failure(method: str, body: dict[str, Any], status: int, retry_after_s: float
         reset_at = (body.get("time") or {}).get("operating_reset_at") if isinstance(body.get("time"), dict) else None
         wait = max(1.0, float(reset_at) - now) if isinstance(reset_at, int | float) else retry_after_s or 60.0
         return PortalUnavailable(f"{method}: {code}", retry_after_s=wait, blocked_method=method)
-    if code in LIMIT_CODES or status == 429:
+    if code == TOO_MANY_REQUESTS or status == 429:
+        return PortalUnavailable(f"{method}: {code}", retry_after_s=retry_after_s, busy=True)
+    if code == OVERLOADED:
         return PortalUnavailable(f"{method}: {code}", retry_after_s=retry_after_s)
     if status >= 500 and code not in ("INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER"):
         return PortalUnavailable(f"{method}: {code}", retry_after_s=retry_after_s)

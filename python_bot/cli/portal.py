@@ -98,7 +98,7 @@ def _patiently(client: BitrixClient, question: Callable[[BitrixClient], Answer])
             return question(client)
         except PortalUnavailable as error:
             # The instance calls the portal too; after this the client's pace waits by itself.
-            if "QUERY_LIMIT_EXCEEDED" not in str(error):
+            if not error.busy:
                 raise
     return question(client)
 

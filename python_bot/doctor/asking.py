@@ -1,4 +1,7 @@
-"""What the portal says of us: one batch, then its own test event. Asked with the rights of the instance's user."""
+"""What the portal says of us: one batch, then its own test event. Asked with the rights of the instance's user.
+
+A portal that takes no more requests in this moment is asked again after its pause, as long as there is time.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,22 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from ..bitrix.client import BitrixClient, Command
+from ..bitrix.client import LIMIT_PAUSE_S, BitrixClient, Command
 from ..bitrix.connection import Connection, connect
 from ..bitrix.ensure import LINE_FIELDS
 from ..bitrix.payload import Node
 from ..bitrix.tokens import Installation
-from ..errors import B24BotError, CallRefused, NotAuthorized, PortalError
+from ..errors import B24BotError, CallRefused, NotAuthorized, PortalError, PortalUnavailable
 from .facts import LineSettings, PortalState, Subject, TokenState
+
+T = TypeVar("T")
 
 ANSWER_S: Final = 2.5
 TEST_S: Final = 4.0
+TEST_LEAST_S: Final = 2.0  # with less time left for its way, a test event that did not come would mean nothing
 LOOK_S: Final = 0.05
 # A person who left: https://apidocs.bitrix24.com/error-codes.html
 DISMISSED: Final = ("authorization_error", "user_access_error")
@@ -57,7 +63,7 @@ def _ask(link: Connection, subject: Subject, inbound_nonce: Callable[[], str], e
         clock_ahead_s=_clock_ahead(stored.client_endpoint),
     )
     try:
-        answers = _answers(link.client, subject)
+        answers = _answers(link.client, subject, end - ANSWER_S)
     except PortalError as error:
         return replace(seen, token=_state_of(error, seen), problem=str(error))
     renewed = (link.tokens.current() or stored).access_token != stored.access_token
@@ -67,7 +73,7 @@ def _ask(link: Connection, subject: Subject, inbound_nonce: Callable[[], str], e
 
 def _state_of(error: PortalError, seen: PortalState) -> TokenState:
     if not isinstance(error, NotAuthorized):
-        return "unreachable"
+        return "busy" if isinstance(error, PortalUnavailable) and error.busy else "unreachable"
     if any(code in str(error) for code in DISMISSED):
         return "dismissed"
     if not seen.renewable and seen.token_left_s is not None and seen.token_left_s <= 0:
@@ -86,13 +92,23 @@ def _commands(subject: Subject) -> dict[str, Command]:
     }
 
 
-def _answers(client: BitrixClient, subject: Subject) -> dict[str, Any]:
+def _answers(client: BitrixClient, subject: Subject, latest: float) -> dict[str, Any]:
     """Raises PortalError. `profile` is asked alone first: a token that a batch meets dead is told too late."""
     commands = _commands(subject)
-    profile = client.call("profile")
+    profile = _patiently(lambda: client.call("profile"), latest)
     rest = [name for name in commands if name != "profile"]
-    found = client.batch([commands[name] for name in rest])
+    found = _patiently(lambda: client.batch([commands[name] for name in rest]), latest)
     return {"profile": profile, **dict(zip(rest, found, strict=True))}
+
+
+def _patiently(question: Callable[[], T], latest: float) -> T:
+    """The answer; a busy portal is asked again until `latest`. The pause between is kept by the client's pace."""
+    while True:
+        try:
+            return question()
+        except PortalUnavailable as error:
+            if not error.busy or time.monotonic() + (error.retry_after_s or LIMIT_PAUSE_S) > latest:
+                raise
 
 
 def _read(seen: PortalState, answers: dict[str, Any], stored: Installation, subject: Subject) -> PortalState:
@@ -130,13 +146,15 @@ def _rows(answer: Any, read: Callable[[Node], Any]) -> tuple[Any, ...] | None:
 def _test(client: BitrixClient, seen: PortalState, inbound_nonce: Callable[[], str], end: float) -> PortalState:
     """The portal's event of our own making: whether it comes, and when."""
     nonce = f"doctor-{secrets.token_hex(8)}"
-    began = time.monotonic()
+    if time.monotonic() > end - TEST_LEAST_S:
+        return seen
     try:
-        client.call("event.test", {"nonce": nonce})
+        _patiently(lambda: client.call("event.test", {"nonce": nonce}), end - TEST_LEAST_S)
     except CallRefused as refusal:
         return replace(seen, refusals={**seen.refusals, "event.test": refusal.code})
     except PortalError as error:
         return replace(seen, problem=str(error))
+    began = time.monotonic()
     last = min(end, time.monotonic() + TEST_S)
     while time.monotonic() < last:
         with suppress(B24BotError):

@@ -39,6 +39,8 @@ def tokens(facts: Facts) -> Iterator[Finding]:
             yield red("B", "token_expired", problem=portal.problem)
         case "dead":
             yield red("B", "tokens_dead", "refresh", problem=portal.problem)
+        case "busy":
+            yield yellow("B", "portal_busy", problem=portal.problem)
         case "unreachable":
             yield red("B", "portal_unreachable", problem=portal.problem)
 

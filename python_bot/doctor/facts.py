@@ -107,7 +107,7 @@ class LineSettings:
     fields: Mapping[str, str]
 
 
-TokenState = Literal["works", "none", "uninstalled", "dead", "dismissed", "expired", "unreachable", "unread"]
+TokenState = Literal["works", "none", "uninstalled", "dead", "dismissed", "expired", "busy", "unreachable", "unread"]
 
 
 @dataclass(frozen=True, slots=True)

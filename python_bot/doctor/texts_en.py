@@ -132,6 +132,11 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
         "the portal does not answer this server",
         "open the portal in a browser; then curl -I its address from this server",
     ),
+    "portal_busy": (
+        "{problem}",
+        "the portal answers, and takes no more requests from this server at the moment",
+        "ask again in a minute; if it stays so, look what else on this server calls the portal",
+    ),
     "scope_missing": (
         "missing: {missing}; granted: {granted}",
         "imbot is for the bot, imopenlines for lines and history, im for messages and names: it cannot work without",

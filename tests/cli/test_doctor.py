@@ -98,6 +98,15 @@ def test_an_instance_that_fetches_its_events_is_green_without_a_way_in(tmp_path:
     assert not {"handler_ok", "round_trip_ok", "dns_ok"} & {row["code"] for row in found["findings"]}
 
 
+@pytest.mark.parametrize("method", ["profile", "batch", "event.test"])
+def test_a_portal_that_is_busy_for_some_seconds_is_asked_again(shop: Shop, method: str) -> None:
+    """By its bucket, which all that calls it from one address share: the instance, its neighbours, and the doctor."""
+    shop.portal.faults.fail(method, "QUERY_LIMIT_EXCEEDED", 503)
+    found = examined(shop)
+    assert (found["level"], problems(found)) == ("green", []), json.dumps(found, ensure_ascii=False, indent=1)
+    assert "round_trip_ok" in {row["code"] for row in found["findings"]}
+
+
 def test_a_person_reads_the_cause_first_in_their_language(shop: Shop) -> None:
     line_detached(shop)
     english = botctl(shop.root, "shop-1", "doctor").stdout
@@ -172,6 +181,10 @@ def expired_without_a_secret(shop: Shop) -> None:
     shop.portal.core.tokens.expire_access()
     shop.server.env.pop("CLIENT_SECRET")
     shop.server.start()
+
+
+def portal_busy(shop: Shop) -> None:
+    shop.portal.faults.fail("batch", "QUERY_LIMIT_EXCEEDED", 503, times=10**6)
 
 
 def portal_unreachable(shop: Shop) -> None:
@@ -260,6 +273,7 @@ FAULTS: Final[dict[str, Callable[[Shop], None]]] = {
     "silent_receiver": another_application_token,
     "not_installed": never_installed,
     "token_expired": expired_without_a_secret,
+    "portal_busy": portal_busy,
     "portal_unreachable": portal_unreachable,
     "clock_wrong": clock_off,
     "outbox_stuck": outbox_stuck,

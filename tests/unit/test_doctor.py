@@ -149,6 +149,7 @@ CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     "a bot of today": (with_archive(bot_ids=((9, 1), (BOT, int(NOW) - 60))), ["bot_changed"]),
     "a bot of last year": (with_archive(bot_ids=((9, 1), (BOT, 2))), []),
     "a question refused": (with_portal(lines=None, refusals={"imopenlines.config.list.get": "X"}), ["portal_refused"]),
+    "the portal is busy": (replace(HEALTHY, portal=PortalState("busy", problem="batch: X")), ["portal_busy"]),
     "the portal is away": (replace(HEALTHY, portal=UNKNOWN), ["portal_unreachable"]),
     "a clock that drifts": (with_portal(clock_ahead_s=-45.0), ["clock_drifts"]),
     "a big archive": (with_archive(verdict=None), []),

@@ -92,6 +92,7 @@ def test_limits_and_server_trouble_pass_and_honour_retry_after(status: int, code
     found = error_of(status, code, retry_after_s=17.0)
     assert type(found) is PortalUnavailable
     assert (found.retry_after_s, found.blocked_method) == (17.0, None)
+    assert found.busy == (code in ("QUERY_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS"))
     assert LIMIT_PAUSE_S > 0
 
 
