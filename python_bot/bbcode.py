@@ -1,7 +1,7 @@
-"""BB code of Bitrix24 messages as a tree, for whoever shows it: pages, messengers. Pure, linear in time, never an error.
+"""BB code of Bitrix24 messages as a tree, for whoever shows it: pages, messengers. Pure; in linear time.
 
 Tags and quotes: https://apidocs.bitrix24.com/api-reference/chats/messages/formatting.html. The text for reading that
-the archive stores and seals (`bitrix.bbcode.plain`) is not made from this tree: it must stay what it was, to the letter.
+the archive stores and seals (`bitrix.bbcode.plain`) is not made from this tree: it must stay what it was.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def words(nodes: Iterable[Node]) -> str:
 
 
 def attribute(value: str, name: str) -> str:
-    """A named part of a tag's value: attribute('i.png size=20 title=Так и', 'size') -> '20'. A title is the whole rest."""
+    """A named part of a tag's value: attribute('i.png size=20 title=Так и', 'size') -> '20'. A title is the rest."""
     _, found, rest = f" {value}".partition(f" {name}=")
     return rest if name == "title" or not found else rest.partition(" ")[0]
 
