@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from . import __version__
 from .bitrix.tokens import REAUTHORIZE, Installation
@@ -15,6 +17,10 @@ from .errors import StorageError
 from .instance import Instance
 from .metrics import Labels
 from .model import time_text
+
+if TYPE_CHECKING:
+    from .doctor.facts import Subject
+    from .doctor.inside import SelfExamination
 
 
 def status(instance: Instance) -> dict[str, Any]:
@@ -123,3 +129,53 @@ def authorization_problem(stored: Installation | None) -> str | None:
         return None
     why = "not installed yet" if stored is None else stored.dead or "the application was uninstalled in the portal"
     return f"{why}: {REAUTHORIZE} to authorize it"
+
+
+class Diagnosis:
+    """What `botctl INSTANCE doctor --json` says, as far as the running instance can see it itself; within 5 s.
+
+    Nothing of the doctor is loaded before somebody asks. `arrivals`: see `web.arrivals`.
+    """
+
+    def __init__(self, instance: Instance, arrivals: Callable[[], Mapping[str, str]]) -> None:
+        self._instance = instance
+        self._arrivals = arrivals
+        self._lock = threading.Lock()
+        self._examination: SelfExamination | None = None
+
+    def __call__(self, language: Literal["ru", "en"]) -> dict[str, Any]:
+        """`level`, `root_cause`, `seconds`, `findings` (the root cause first), and `examined_at`."""
+        from .doctor.inside import SelfExamination
+
+        with self._lock:
+            if self._examination is None:
+                self._examination = SelfExamination(_subject(self._instance), self._arrivals)
+        return self._examination.as_json(language)
+
+
+def _subject(instance: Instance) -> Subject:
+    from .doctor.facts import Subject
+
+    settings = instance.settings
+    url = urlsplit(settings.public_url)
+    host = unicode_host = url.hostname or ""
+    with suppress(UnicodeError):
+        unicode_host = host.encode("ascii").decode("idna")
+    return Subject(
+        name=settings.instance,
+        home=settings.home,
+        wish=instance.parts.wish,
+        scheme=url.scheme,
+        host=host,
+        unicode_host=unicode_host,
+        port=url.port or (443 if url.scheme == "https" else 80),
+        prefix=settings.prefix,
+        local_port=0,
+        behind_nginx=False,
+        enabled=True,
+        api_token=settings.api_secret_token,
+        portal=settings.portal,
+        oauth_url=settings.oauth_url,
+        client_id=settings.client_id,
+        client_secret=settings.client_secret,
+    )

@@ -10,7 +10,7 @@ import shutil
 import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -53,8 +53,30 @@ def look(layout: Layout, spec: InstanceSpec, subject: Subject, within_s: float) 
         wrong_permissions=tuple(wrong_permissions(layout, spec)),
         release_python=_release_python(subject.home) if not layout.is_staging else "-",
         system_python=_system_python() if not layout.is_staging else "-",
-        logs_with_secrets=tuple(_logs_with_secrets(layout, spec, subject)),
+        logs_with_secrets=tuple(_logs_with_secrets(subject, layout.web_logs(spec.domain))),
         interrupted=interrupted(layout),
+        disabled=(subject.home / "DISABLED").exists(),
+    )
+
+
+def look_from_inside(subject: Subject) -> MachineState:
+    """What the running instance sees of its machine: neither units, nor files of nginx, nor the system's Python."""
+    usage = shutil.disk_usage(subject.home)
+    room = usage.used + usage.free
+    return MachineState(
+        units=(),
+        disk_used=usage.used / room if room else 1.0,
+        disk_free_mb=usage.free // (1024 * 1024),
+        memory_free_mb=memory_free_mb(),
+        nginx_runs=True,
+        nginx_cause="",
+        nginx_warnings=(),
+        linked=True,
+        wrong_permissions=tuple(str(path) for path in _wrong_in_home(subject.home)),
+        release_python="-",
+        system_python="-",
+        logs_with_secrets=tuple(_logs_with_secrets(subject, ())),
+        interrupted="",
         disabled=(subject.home / "DISABLED").exists(),
     )
 
@@ -85,13 +107,18 @@ def wrong_permissions(layout: Layout, spec: InstanceSpec) -> list[str]:
     """Files of the instance that others may read, or that it cannot write itself."""
     home = layout.home(spec.name)
     owner = home.stat().st_uid
-    found = [path for path in (home / name for name in PRIVATE) if _is_wrong(path, owner)]
-    found += [path for path in (home,) if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    found = _wrong_in_home(home)
     if _is_wrong(layout.env_file(spec.name), 0 if os.geteuid() == 0 else owner):
         found.append(layout.env_file(spec.name))
     if os.geteuid() == 0 and not layout.is_staging and owner != _user_id(layout.user(spec.name)):
         found.append(home)
     return [str(path) for path in dict.fromkeys(found)]
+
+
+def _wrong_in_home(home: Path) -> list[Path]:
+    owner = home.stat().st_uid
+    found = [path for path in (home / name for name in PRIVATE) if _is_wrong(path, owner)]
+    return [*found, *([home] if stat.S_IMODE(home.stat().st_mode) & 0o077 else [])]
 
 
 def _is_wrong(path: Path, owner: int) -> bool:
@@ -139,7 +166,7 @@ def _system_python() -> str:
     return found[1] if found else ""
 
 
-def _logs_with_secrets(layout: Layout, spec: InstanceSpec, subject: Subject) -> list[str]:
+def _logs_with_secrets(subject: Subject, web_logs: Sequence[Path]) -> list[str]:
     """Logs of the instance in whose last part one of its secrets stands."""
     stored = TokenStore(subject.home).current()
     secrets = [subject.api_token, subject.client_secret]
@@ -147,7 +174,7 @@ def _logs_with_secrets(layout: Layout, spec: InstanceSpec, subject: Subject) -> 
         secrets += [stored.access_token, stored.refresh_token, stored.application_token]
     wanted = [secret.encode() for secret in secrets if len(secret) >= SHORTEST_SECRET]
     logs = [subject.home / "bot.log", subject.home / "gunicorn.log"]
-    logs += [path for path in layout.web_logs(spec.domain) if path.suffix != ".gz"]
+    logs += [path for path in web_logs if path.suffix != ".gz"]
     ends = {path: _tail(path) for path in logs}
     return [str(path) for path, end in ends.items() if any(secret in end for secret in wanted)]
 

@@ -13,7 +13,7 @@ import secrets
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Literal
@@ -26,24 +26,43 @@ TIMEOUT_S: Final = 2.5
 METHODS: Final = ("GET", "HEAD", "POST")
 MARKER: Final = "X-B24bot-Probe"
 Hop = Literal["application", "nginx", "public"]
+Station = tuple[Hop, str, int, bool]  # the hop, its address and port, over TLS
 
 
 def look(subject: Subject, within_s: float) -> Reach:
-    names = together(
-        {"ascii": lambda: lookup(subject.host), "unicode": lambda: lookup(subject.unicode_host)}, within_s / 2
-    )
+    names = _names(subject, within_s / 2)
     addresses = names.get("ascii")
+    visits = _visits(subject, _stations(subject, addresses or ()), within_s / 2, lambda: _arrivals(subject))
+    return Reach(addresses, names.get("unicode"), own_addresses(), visits, _not_ready(subject))
+
+
+def look_from_inside(subject: Subject, within_s: float, arrivals: Callable[[], Mapping[str, str]]) -> Reach:
+    """As the running instance sees it, whose unit shuts it off from private networks: silence proves nothing there."""
+    names = _names(subject, within_s / 2)
+    addresses = names.get("ascii")
+    visits = _visits(subject, _public(subject, addresses or ()), within_s / 2, arrivals)
+    if addresses and not any(visit.status for visit in visits):
+        return Reach(None, None, (), ())
+    return Reach(addresses, names.get("unicode"), _sending_addresses(), visits)
+
+
+def _names(subject: Subject, within_s: float) -> dict[str, tuple[str, ...]]:
+    return together({"ascii": lambda: lookup(subject.host), "unicode": lambda: lookup(subject.unicode_host)}, within_s)
+
+
+def _visits(
+    subject: Subject, stations: Sequence[Station], within_s: float, arrivals: Callable[[], Mapping[str, str]]
+) -> tuple[Visit, ...]:
     planned: dict[str, Callable[[], Visit]] = {}
     marks: dict[str, str] = {}
-    for hop, address, port, secure in _stations(subject, addresses or ()):
+    for hop, address, port, secure in stations:
         for method in METHODS:
             key = f"{hop} {address} {method}"
             marks[key] = secrets.token_hex(16)
             planned[key] = _visit(subject, hop, method, address, port, secure, marks[key])
-    made = together(planned, within_s / 2)
-    arrived = _arrivals(subject)
-    visits = tuple(replace(visit, arrived_as=arrived.get(marks[key], "")) for key, visit in made.items())
-    return Reach(addresses, names.get("unicode"), own_addresses(), visits, _not_ready(subject))
+    made = together(planned, within_s)
+    arrived = arrivals()
+    return tuple(replace(visit, arrived_as=arrived.get(marks[key], "")) for key, visit in made.items())
 
 
 def lookup(name: str) -> tuple[str, ...]:
@@ -64,18 +83,31 @@ def own_addresses() -> tuple[str, ...]:
     return tuple(found)
 
 
+def _sending_addresses() -> tuple[str, ...]:
+    """With which this machine would speak to the world; nothing is sent. The instance may start no program to ask."""
+    found: list[str] = []
+    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))
+            found.append(str(probe.getsockname()[0]))
+    return tuple(found)
+
+
 def is_own(address: str, own: tuple[str, ...]) -> bool:
     return address in own or ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
-def _stations(subject: Subject, addresses: tuple[str, ...]) -> list[tuple[Hop, str, int, bool]]:
-    secure = subject.scheme == "https"
-    found: list[tuple[Hop, str, int, bool]] = [("application", "127.0.0.1", subject.local_port, False)]
+def _stations(subject: Subject, addresses: tuple[str, ...]) -> list[Station]:
+    found: list[Station] = [("application", "127.0.0.1", subject.local_port, False)]
     if subject.behind_nginx:
-        found.append(("nginx", "127.0.0.1", subject.port, secure))
-    # One of each family is enough: the portal takes one, too.
+        found.append(("nginx", "127.0.0.1", subject.port, subject.scheme == "https"))
+    return [*found, *_public(subject, addresses)]
+
+
+def _public(subject: Subject, addresses: tuple[str, ...]) -> list[Station]:
+    """One of each family is enough: the portal takes one, too."""
     families = {":" in address: address for address in reversed(addresses)}
-    return [*found, *(("public", address, subject.port, secure) for address in families.values())]
+    return [("public", address, subject.port, subject.scheme == "https") for address in families.values()]
 
 
 def _visit(
