@@ -215,6 +215,29 @@ class FindsSent(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class ChatCard:
+    """What a chat is about, beyond its messages. `name`: for a dialog or a topic ('Иван · Велосипед горный').
+
+    `client_id`: as `Person.id` of the client's messages, '' when nobody can tell; `about`: lines for the team, shown
+    once ('Велосипед горный\n12 000 ₽'); `url`: where it can be seen (the advert).
+    """
+
+    name: str
+    client_name: str = ""
+    client_id: str = ""
+    about: str = ""
+    url: str = ""
+
+
+@runtime_checkable
+class DescribesChats(Protocol):
+    """A messenger whose messages do not name who writes and what about."""
+
+    def describe(self, account: Account, chat_id: str) -> ChatCard:
+        """Ask for the card of one chat; once per chat, before its first message is shown. Raises DeliveryFailed."""
+
+
 @runtime_checkable
 class OpensFiles(Protocol):
     def open_file(self, account: Account, ref: str) -> Content:
