@@ -14,6 +14,7 @@ from typing import Any
 
 from .faults import Answer, HttpFaults
 
+CUT = -1  # as `Answer.stop_after`: the connection ends without a byte of an answer
 LONGEST_REQUEST_LINE = 8192  # bytes; the web server in front of a portal takes no more
 
 
@@ -139,6 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
                 afterwards()
 
     def _write(self, answer: Answer) -> None:
+        if answer.stop_after == CUT:
+            self.close_connection = True
+            return
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))

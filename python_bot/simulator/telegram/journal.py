@@ -1,0 +1,68 @@
+"""What happened on the wire: requests that came in, webhooks that went out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the Bot API. `method` as it was spelled; `params` without files, whose part names are `files`."""
+
+    at: float  # Unix seconds by the messenger's clock
+    bot_id: int
+    method: str
+    params: dict[str, str]
+    files: tuple[str, ...]
+    status: int
+    description: str = ""
+    result: Any = field(repr=False, default=None)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One POST to a webhook; `status` 0 and `error` when nobody answered."""
+
+    at: float
+    bot_id: int
+    update_id: int
+    url: str
+    status: int
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class Journal:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+        self._deliveries: list[Delivery] = []
+
+    def called(self, call: Call) -> None:
+        with self._lock:
+            self._calls.append(call)
+
+    def delivered(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._deliveries.append(delivery)
+
+    @property
+    def calls(self) -> list[Call]:
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        with self._lock:
+            return list(self._deliveries)
