@@ -7,6 +7,7 @@ what it shows. Conditions on a dialog with few dialogs behind them drive the que
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -30,8 +31,11 @@ class Order:
     @property
     def beyond(self) -> str:
         """Rows after the position (:k0, :k1)."""
-        names = ", ".join(f":k{i}" for i in range(len(self.keys)))  # their values: Conditions.after
-        return f"({', '.join(self.keys)}) {'<' if self.down else '>'} ({names})"
+        sign = "<" if self.down else ">"
+        if len(self.keys) == 1:
+            return f"{self.keys[0]} {sign} :k0"
+        # The first key alone says where to begin: in an index of an expression a pair does not.
+        return f"{self.keys[0]} {sign}= :k0 AND ({', '.join(self.keys)}) {sign} (:k0, :k1)"  # values: Conditions.after
 
 
 _ACTIVITY: Final = "COALESCE(d.last_message_at, d.opened_at)"
@@ -41,6 +45,15 @@ DIALOG_ORDERS: Final[dict[DialogOrder, Order]] = {
     "active": Order((_ACTIVITY, "d.chat_id"), True),
     "quiet": Order((_ACTIVITY, "d.chat_id"), False),
     "changed": Order(("d.changed", "d.chat_id"), False),
+}
+_PROPERTIES: Final = ("chat_id", "line_id", "connector_id", "operator_id", "client_id", "status")
+# Columns whose index has a value's dialogs in the order: those of properties end in the chat.
+_ALONG: Final[dict[DialogOrder, frozenset[str]]] = {
+    "newest": frozenset((*_PROPERTIES, "has_files")),
+    "oldest": frozenset((*_PROPERTIES, "has_files")),
+    "active": frozenset(("activity",)),
+    "quiet": frozenset(("activity",)),
+    "changed": frozenset(("changed",)),
 }
 MESSAGE_ORDERS: Final[dict[MessageOrder, Order]] = {
     "changed": Order(("m.changed", "m.message_id"), False),
@@ -68,23 +81,39 @@ class Conditions:
     def and_(self, term: str, **values: Any) -> Conditions:
         return Conditions((*self.terms, term), {**self.values, **values})
 
+    def without_index(self, terms: Collection[str]) -> Conditions:
+        """The same rows; these terms choose no index any more."""
+        return Conditions(tuple(f"+{term}" if term in terms else term for term in self.terms), self.values)
+
 
 def of_dialog(wanted: DialogFilter) -> Conditions:
     """Which dialogs: those that were going on in the time, with the line, people and state that were named."""
-    terms: list[str] = []
-    if wanted.since is not None:
-        terms.append(f"{_ACTIVITY} >= :since")
+    terms = list(indexed(wanted).values())
     if wanted.until is not None:
         terms.append("d.opened_at < :until")
-    if wanted.updated_after is not None:
-        terms.append("d.changed > :updated_after")
-    if wanted.has_files is not None:
-        terms.append("d.has_files" if wanted.has_files else "NOT d.has_files")
+    if wanted.has_files is False:
+        terms.append("NOT d.has_files")
     if wanted.message_ids is not None:
         of_these = "SELECT m.chat_id FROM json_each(:message_ids) i CROSS JOIN messages m ON m.message_id = i.value"
         terms.append(f"d.chat_id IN ({of_these})")
-    terms += _same_properties(wanted)
     return Conditions(tuple(terms), _values(wanted))
+
+
+def indexed(wanted: DialogFilter) -> dict[str, str]:
+    """The conditions on a dialog that have an index each, by its column."""
+    found = dict(_properties(wanted))
+    if wanted.since is not None:
+        found["activity"] = f"{_ACTIVITY} >= :since"
+    if wanted.updated_after is not None:
+        found["changed"] = "d.changed > :updated_after"
+    if wanted.has_files:
+        found["has_files"] = "d.has_files"
+    return found
+
+
+def across(wanted: DialogFilter, order: DialogOrder) -> list[str]:
+    """Conditions whose index gives the dialogs in another order than the wanted one."""
+    return [term for column, term in indexed(wanted).items() if column not in _ALONG[order]]
 
 
 def of_dialogs_of_messages(wanted: DialogFilter) -> Conditions:
@@ -99,13 +128,14 @@ def of_message(wanted: DialogFilter, order: MessageOrder | Literal["message_id"]
     """The conditions on the messages themselves."""
     terms: list[str] = []
     values = _values(wanted)
-    # `+` keeps a condition from choosing the index: the order does, or every page would sort everything.
-    sent_at = "m.sent_at" if order in ("sent_at", "-sent_at") else "+m.sent_at"
-    changed = "m.changed" if order == "changed" else "+m.changed"
+    # `+` keeps a condition from choosing the index: the order does, or every page would sort everything; or the words.
+    is_free = wanted.message_ids is None
+    sent_at = "m.sent_at" if is_free and order in ("sent_at", "-sent_at") else "+m.sent_at"
+    changed = "m.changed" if is_free and order == "changed" else "+m.changed"
     if wanted.since is not None:
         terms.append(f"{sent_at} >= :since")
         if order == "changed":
-            terms.append("m.changed >= :archived_since")
+            terms.append(f"{changed} >= :archived_since")
             values["archived_since"] = (wanted.since - CLOCKS_DIFFER_S) * MICROSECONDS
     if wanted.until is not None:
         terms.append(f"{sent_at} < :until")
@@ -130,8 +160,7 @@ def _same_properties(wanted: DialogFilter) -> list[str]:
 
 
 def _properties(wanted: DialogFilter) -> list[tuple[str, str]]:
-    names = ("chat_id", "line_id", "connector_id", "operator_id", "client_id", "status")
-    return [(name, f"d.{name} = :{name}") for name in names if getattr(wanted, name) is not None]
+    return [(name, f"d.{name} = :{name}") for name in _PROPERTIES if getattr(wanted, name) is not None]
 
 
 def _values(wanted: DialogFilter) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Lists are keyset pages: they cost the same at any depth, and rows that arrive ne
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..db import Storage, Tx
@@ -88,32 +89,68 @@ _USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) 
 _MORE_USERS: Final = "SELECT 1 FROM users WHERE user_id > ? AND name <> '' LIMIT 1"
 
 FEW_DIALOGS: Final = 500  # so many are looked through one by one; more are met often enough on the way
+FEW_TO_SORT: Final = 2_000  # the same, for pages of dialogs
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a page is made of. `chosen_from`: the few rows that are looked through and sorted, without what is joined
+    to them; empty when an index has the order."""
+
+    source: str
+    conditions: Conditions
+    chosen_from: str = ""
+
+    def after(self, order: Order, position: tuple[int, ...]) -> Rows:
+        return replace(self, conditions=self.conditions.after(order, position))
 
 
 def dialogs(
     storage: Storage, wanted: DialogFilter, order: DialogOrder, after: tuple[int, ...] | None, limit: int
 ) -> JsonPage:
-    conditions = filters.of_dialog(wanted)
     with storage.read() as tx:
-        return page(tx, _DIALOG, DIALOG_FROM, conditions, filters.DIALOG_ORDERS[order], after, limit)
+        rows = dialog_rows(tx, wanted, order)
+        return page(tx, _DIALOG, rows, filters.DIALOG_ORDERS[order], after, limit)
+
+
+def dialog_rows(tx: Tx, wanted: DialogFilter, order: DialogOrder) -> Rows:
+    """Where the wanted dialogs come from. SQLite does not know their numbers: left alone, it sorts a whole line."""
+    conditions, indexed = filters.of_dialog(wanted), filters.indexed(wanted)
+    if wanted.message_ids is not None:
+        return Rows(DIALOG_FROM, conditions.without_index(indexed.values()), "dialogs d")
+    across = filters.across(wanted, order)
+    if not across:
+        return Rows(DIALOG_FROM, conditions)
+    for term in indexed.values():
+        # With a limit it stays a query of its own, which nothing from outside turns to another index.
+        which = f"SELECT d.chat_id FROM dialogs d WHERE {term} LIMIT {FEW_TO_SORT + 1}"
+        count = tx.sql.execute(f"SELECT COUNT(*) FROM ({which})", conditions.values).fetchone()[0]
+        if count <= FEW_TO_SORT:
+            chosen = f"({which}) few CROSS JOIN dialogs d"
+            return Rows(DIALOG_FROM, conditions.and_("d.chat_id = few.chat_id"), chosen)
+    return Rows(DIALOG_FROM, conditions.without_index(across))
 
 
 def messages_feed(
     storage: Storage, wanted: DialogFilter, order: MessageOrder, after: tuple[int, ...] | None, limit: int
 ) -> JsonPage:
+    with storage.read() as tx:
+        rows = message_rows(tx, wanted, order)
+        return page(tx, MESSAGE, rows, filters.MESSAGE_ORDERS[order], after, limit)
+
+
+def message_rows(tx: Tx, wanted: DialogFilter, order: MessageOrder) -> Rows:
     conditions = filters.of_message(wanted, order)
     on_dialog = filters.of_dialogs_of_messages(wanted)
-    source = MESSAGE_FROM
-    with storage.read() as tx:
-        if on_dialog.terms:
-            few = few_dialogs(tx, on_dialog)
-            if few is not None:
-                source = f"json_each(:chats) few CROSS JOIN {MESSAGE_FROM}"
-                conditions = conditions.and_("m.chat_id = few.value", chats=few)
-            else:
-                which = f"SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql}"
-                conditions = conditions.and_(f"EXISTS ({which})")
-        return page(tx, MESSAGE, source, conditions, filters.MESSAGE_ORDERS[order], after, limit)
+    chosen = "" if wanted.message_ids is None else "messages m"
+    if not on_dialog.terms:
+        return Rows(MESSAGE_FROM, conditions, chosen)
+    few = few_dialogs(tx, on_dialog)
+    if few is not None:
+        chosen = "json_each(:chats) few CROSS JOIN messages m"
+        return Rows(MESSAGE_FROM, conditions.and_("m.chat_id = few.value", chats=few), chosen)
+    which = f"SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql}"
+    return Rows(MESSAGE_FROM, conditions.and_(f"EXISTS ({which})"), chosen)
 
 
 def few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
@@ -126,31 +163,38 @@ def few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
     return str(found) if count <= FEW_DIALOGS else None
 
 
-def page(
-    tx: Tx, item: str, source: str, conditions: Conditions, order: Order, after: tuple[int, ...] | None, limit: int
-) -> JsonPage:
+def page(tx: Tx, item: str, rows: Rows, order: Order, after: tuple[int, ...] | None, limit: int) -> JsonPage:
     """A page of JSON, and the position of its last row while more rows follow."""
     if after is not None:
-        conditions = conditions.after(order, after)
-    sql = page_sql(item, source, conditions, order)
-    items, positions, count = tx.sql.execute(sql, {**conditions.values, "limit": limit}).fetchone()
+        rows = rows.after(order, after)
+    sql = page_sql(item, rows, order)
+    items, positions, count = tx.sql.execute(sql, {**rows.conditions.values, "limit": limit}).fetchone()
     if not count:
         return JsonPage(items, None, after)
     last = tuple(int(key) for key in positions.rsplit(" ", 1)[-1].split(","))
-    further = conditions.after(order, last)
-    more = (
-        count == limit
-        and tx.sql.execute(f"SELECT 1 FROM {source} WHERE {further.sql} LIMIT 1", further.values).fetchone()
-    )
+    more = count == limit and _is_any(tx, rows.after(order, last))
     return JsonPage(items, last if more else None, last)
 
 
-def page_sql(item: str, source: str, conditions: Conditions, order: Order) -> str:
+def _is_any(tx: Tx, rows: Rows) -> bool:
+    sql = f"SELECT 1 FROM {rows.chosen_from or rows.source} WHERE {rows.conditions.sql} LIMIT 1"
+    return tx.sql.execute(sql, rows.conditions.values).fetchone() is not None
+
+
+def page_sql(item: str, rows: Rows, order: Order) -> str:
     position = " || ',' || ".join(order.keys)
+    which = f"FROM {rows.source} WHERE {rows.conditions.sql} ORDER BY {order.by} LIMIT :limit"
+    if rows.chosen_from:
+        # Sorted first, as numbers: else the JSON of every row is made, and most of it thrown away.
+        key = order.keys[-1]
+        chosen = f"SELECT {key} AS key FROM {rows.chosen_from} WHERE {rows.conditions.sql}"
+        which = (
+            f"FROM ({chosen} ORDER BY {order.by} LIMIT :limit) chosen CROSS JOIN {rows.source}"
+            f" WHERE {key} = chosen.key ORDER BY {order.by}"
+        )
     # The items are JSON already: joined as they are, they are not parsed once more.
     return f"""SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', group_concat(position, ' '), COUNT(*) FROM (
-        SELECT {item} AS item, {position} AS position FROM {source} WHERE {conditions.sql}
-        ORDER BY {order.by} LIMIT :limit)"""
+        SELECT {item} AS item, {position} AS position {which})"""
 
 
 def dialog(storage: Storage, chat_id: int) -> str | None:

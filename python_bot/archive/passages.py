@@ -47,10 +47,10 @@ def messages(storage: Storage, wanted: DialogFilter) -> Passage:
 
 def conversations(storage: Storage, wanted: DialogFilter, after: int | None, limit: int) -> JsonPage:
     """Dialogs by `chat_id`, each with its sessions and participants; one that goes meanwhile is left out."""
-    conditions, order = filters.of_dialog(wanted), filters.DIALOG_ORDERS["oldest"]
+    rows, order = pages.Rows("dialogs d", filters.of_dialog(wanted)), filters.DIALOG_ORDERS["oldest"]
     with storage.read() as tx:
         position = None if after is None else (after,)
-        page = pages.page(tx, "json_array(d.chat_id)", "dialogs d", conditions, order, position, limit)
+        page = pages.page(tx, "json_array(d.chat_id)", rows, order, position, limit)
     found = [pages.dialog(storage, chat_id) for (chat_id,) in json.loads(page.items)]
     return JsonPage(f"[{','.join(each for each in found if each is not None)}]", page.next_key, page.last_key)
 

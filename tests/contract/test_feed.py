@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 import pytest
@@ -217,37 +216,36 @@ def is_of_dialog(chat: Chat, wanted: DialogFilter) -> bool:
 def test_a_filter_shows_what_it_names_in_every_order(
     fresh_stores: Any, there: list[Chat], wanted: DialogFilter, limit: int, crowded: bool
 ) -> None:
-    former, pages.FEW_DIALOGS = pages.FEW_DIALOGS, 0 if crowded else 500  # type: ignore[misc]  # both ways to look
-    try:
-        with fresh_stores() as stores:
-            for chat in there:
-                store(stores, chat)
-            since, until = wanted.since or 0, wanted.until or 2**40
-            dialogs = {
-                c.chat_id
-                for c in there
-                if is_of_dialog(c, wanted)
-                and same(c.with_file, wanted.has_files)
-                and c.times[-1] >= since
-                and min(c.times) < until
-            }
-            messages = {
-                c.chat_id * 10 + i
-                for c in there
-                if is_of_dialog(c, wanted)
-                for i, at in enumerate(c.times)
-                if since <= at < until and same(c.with_file and i == 0, wanted.has_files)
-            }
-            for order in get_args(DialogOrder):
-                found = walk(lambda a, o=order: stores.archive.dialogs_page(a, limit, wanted, o))
-                assert sorted(d["chat_id"] for d in found) == sorted(dialogs), order
-            for order in get_args(MessageOrder):
-                found = walk(lambda a, o=order: stores.archive.messages_feed(a, limit, wanted, o))
-                assert sorted(m["message_id"] for m in found) == sorted(messages), order
-                times = [m["sent_at"] for m in found]
-                assert order == "changed" or times == sorted(times, reverse=order.startswith("-"))
-    finally:
-        pages.FEW_DIALOGS = former  # type: ignore[misc]
+    with pytest.MonkeyPatch.context() as both_ways, fresh_stores() as stores:
+        if crowded:
+            both_ways.setattr(pages, "FEW_DIALOGS", 0)
+            both_ways.setattr(pages, "FEW_TO_SORT", 0)
+        for chat in there:
+            store(stores, chat)
+        since, until = wanted.since or 0, wanted.until or 2**40
+        dialogs = {
+            c.chat_id
+            for c in there
+            if is_of_dialog(c, wanted)
+            and same(c.with_file, wanted.has_files)
+            and c.times[-1] >= since
+            and min(c.times) < until
+        }
+        messages = {
+            c.chat_id * 10 + i
+            for c in there
+            if is_of_dialog(c, wanted)
+            for i, at in enumerate(c.times)
+            if since <= at < until and same(c.with_file and i == 0, wanted.has_files)
+        }
+        for order in get_args(DialogOrder):
+            found = walk(lambda a, o=order: stores.archive.dialogs_page(a, limit, wanted, o))
+            assert sorted(d["chat_id"] for d in found) == sorted(dialogs), order
+        for order in get_args(MessageOrder):
+            found = walk(lambda a, o=order: stores.archive.messages_feed(a, limit, wanted, o))
+            assert sorted(m["message_id"] for m in found) == sorted(messages), order
+            times = [m["sent_at"] for m in found]
+            assert order == "changed" or times == sorted(times, reverse=order.startswith("-"))
 
 
 def walk(page: Any) -> list[Any]:
@@ -274,39 +272,112 @@ SINGLE = [
     DialogFilter(has_files=True),
     DialogFilter(updated_after=T),
 ]
+PAIRS = [
+    DialogFilter(since=T, until=T + 9, line_id=1),
+    DialogFilter(since=T, operator_id=1),
+    DialogFilter(updated_after=T, line_id=1),
+    DialogFilter(status="open", line_id=1),
+    DialogFilter(has_files=True, connector_id="x"),
+    DialogFilter(has_files=True, since=T, updated_after=T),
+]
 
 
-def plan(stores: Any, sql: str, values: Iterable[tuple[str, Any]]) -> str:
-    names = {name: 1 for name in re.findall(r":(\w+)", sql)} | {k: v for k, v in values if v is not None}
+# The index that a filter is there for; what has none goes along the index of the order.
+INDEX = {
+    "line_id": "dialogs_by_line",
+    "connector_id": "dialogs_by_connector",
+    "operator_id": "dialogs_by_operator",
+    "client_id": "dialogs_by_client",
+    "status": "dialogs_by_status",
+    "since": "dialogs_by_activity",
+    "updated_after": "dialogs_by_change",
+    "has_files": "dialogs_with_files",
+}
+ORDERED_BY = {
+    "newest": "INTEGER PRIMARY KEY",
+    "oldest": "INTEGER PRIMARY KEY",
+    "active": "dialogs_by_activity",
+    "quiet": "dialogs_by_activity",
+    "changed": "dialogs_by_change",
+}
+
+
+def plan(stores: Any, sql: str, conditions: filters.Conditions) -> str:
+    values = {name: 1 for name in re.findall(r":(\w+)", sql)} | conditions.values
     with stores.storage.read() as tx:
-        return "\n".join(row[3] for row in tx.sql.execute(f"EXPLAIN QUERY PLAN {sql}", names))
+        return "\n".join(row[3] for row in tx.sql.execute(f"EXPLAIN QUERY PLAN {sql}", values))
 
 
-@pytest.mark.parametrize("wanted", SINGLE, ids=str)
-def test_every_filter_of_dialogs_has_an_index(stores: Any, wanted: DialogFilter) -> None:
-    conditions = filters.of_dialog(wanted)
-    time_asked = wanted.since is not None or wanted.until is not None
-    order: DialogOrder = "active" if time_asked else "changed" if wanted.updated_after else "newest"
-    sql = pages.page_sql("d.chat_id", "dialogs d", conditions, filters.DIALOG_ORDERS[order])
-    found = plan(stores, sql, conditions.values.items())
+def plan_of_dialogs(stores: Any, wanted: DialogFilter, order: DialogOrder) -> str:
+    by = filters.DIALOG_ORDERS[order]
+    with stores.storage.read() as tx:
+        rows = pages.dialog_rows(tx, wanted, order).after(by, (1, 1))
+    return plan(stores, pages.page_sql("d.chat_id", rows, by), rows.conditions)
+
+
+def asked(wanted: DialogFilter) -> set[str]:
+    return {field.name for field in fields(wanted) if getattr(wanted, field.name) is not None}
+
+
+@pytest.mark.parametrize("order", get_args(DialogOrder))
+@pytest.mark.parametrize("wanted", [*SINGLE, *PAIRS], ids=str)
+def test_few_dialogs_are_found_by_the_index_of_their_filter(
+    stores: Any, wanted: DialogFilter, order: DialogOrder
+) -> None:
+    found = plan_of_dialogs(stores, wanted, order)
+    its_own = {index for name in asked(wanted) if (index := INDEX.get(name))}
+    assert any(f"INDEX {index}" in found for index in its_own) or not its_own, found
+
+
+@pytest.mark.parametrize("order", get_args(DialogOrder))
+@pytest.mark.parametrize("wanted", [*SINGLE, *PAIRS], ids=str)
+def test_of_many_dialogs_a_page_is_read_along_the_index_of_its_order(
+    stores: Any, wanted: DialogFilter, order: DialogOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "FEW_TO_SORT", -1)
+    found = plan_of_dialogs(stores, wanted, order)
     assert "TEMP B-TREE" not in found, found
-    assert wanted == DialogFilter() or "USING" in found, found
+    along = {ORDERED_BY[order]}
+    if order in ("newest", "oldest"):  # these indexes end in the number of the chat
+        along |= {INDEX[name] for name in asked(wanted) & INDEX.keys()} - {"dialogs_by_activity", "dialogs_by_change"}
+    assert any(re.search(rf"SEARCH d USING [A-Z ]*{index} \(", found) for index in along), found
+
+
+def test_dialogs_with_certain_words_are_taken_from_their_messages(stores: Any) -> None:
+    for order in get_args(DialogOrder):
+        found = plan_of_dialogs(stores, DialogFilter(message_ids=(1, 2), line_id=3, since=T), order)
+        assert "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)" in found, found
 
 
 @pytest.mark.parametrize("order", get_args(MessageOrder))
 @pytest.mark.parametrize("wanted", SINGLE, ids=str)
 def test_a_page_of_messages_reads_along_the_index_of_its_order(
-    stores: Any, wanted: DialogFilter, order: MessageOrder
+    stores: Any, wanted: DialogFilter, order: MessageOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conditions = filters.of_message(wanted, order).after(filters.MESSAGE_ORDERS[order], (1, 1))
-    sql = pages.page_sql("m.message_id", "messages m", conditions, filters.MESSAGE_ORDERS[order])
-    found = plan(stores, sql, conditions.values.items())
+    monkeypatch.setattr(pages, "FEW_DIALOGS", -1)
+    found = plan_of_messages(stores, wanted, order)
     assert "TEMP B-TREE" not in found, found
     assert f"messages_by_{'change' if order == 'changed' else 'time'}" in found, found
+
+
+@pytest.mark.parametrize("order", get_args(MessageOrder))
+@pytest.mark.parametrize("wanted", [w for w in SINGLE if filters.of_dialogs_of_messages(w).terms], ids=str)
+def test_the_messages_of_few_dialogs_are_read_dialog_by_dialog(
+    stores: Any, wanted: DialogFilter, order: MessageOrder
+) -> None:
+    found = plan_of_messages(stores, wanted, order)
+    assert re.search(r"SEARCH m USING [A-Z ]*INDEX messages_by_chat \(chat_id=\?", found), found
+
+
+def plan_of_messages(stores: Any, wanted: DialogFilter, order: MessageOrder) -> str:
+    by = filters.MESSAGE_ORDERS[order]
+    with stores.storage.read() as tx:
+        rows = pages.message_rows(tx, wanted, order).after(by, (1, 1))
+    return plan(stores, pages.page_sql("m.message_id", rows, by), rows.conditions)
 
 
 @pytest.mark.parametrize("wanted", [w for w in SINGLE if filters.of_dialogs_of_messages(w).terms], ids=str)
 def test_the_dialogs_of_wanted_messages_are_found_by_an_index(stores: Any, wanted: DialogFilter) -> None:
     conditions = filters.of_dialogs_of_messages(wanted)
-    found = plan(stores, f"SELECT d.chat_id FROM dialogs d WHERE {conditions.sql}", conditions.values.items())
-    assert "USING" in found, found
+    found = plan(stores, f"SELECT d.chat_id FROM dialogs d WHERE {conditions.sql}", conditions)
+    assert "SEARCH d USING" in found or "INDEX dialogs_with_files" in found, found
