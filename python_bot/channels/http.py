@@ -1,0 +1,379 @@
+"""HTTP to a messenger: calls, uploads and downloads, each within a time, none with a secret in what it says.
+
+URLs, headers and bodies of messengers carry tokens, so no error names more of an address than its host. Redirects are
+not followed and no proxy is read from the environment. Connections are kept for the next call; a call is never
+repeated here, for nobody knows whether a request without an answer was obeyed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from ..errors import DeliveryFailed
+from .base import Content
+from .wire import Abandoned, Connection, Patience
+
+TIMEOUT_S: Final = 30.0
+MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
+BLOCK_BYTES: Final = 64 * 1024
+MAX_KEPT: Final = 4  # idle connections to one host
+MAX_IDLE_S: Final = 50.0  # messengers close an idle connection after about a minute
+
+
+def never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`json`: None when the body was no JSON."""
+
+    status: int
+    retry_after_s: float | None
+    json: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a multipart body: `field` is the name of its part."""
+
+    field: str
+    name: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished request, for figures and journals. `status`: None when no answer came, `failure` names why."""
+
+    method: str
+    host: str
+    status: int | None
+    failure: str
+    seconds: float
+
+
+class Http:
+    """Safe for several threads. `title` ('Telegram') is what people call the messenger.
+
+    `observe`: told of every finished request; it must not raise.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        observe: Callable[[Call], None] = lambda call: None,
+    ) -> None:
+        self._title = title
+        self._timeout_s = timeout_s
+        self._tls = tls
+        self._observe = observe
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str, int], list[tuple[float, Connection]]] = {}
+
+    def close(self) -> None:
+        with self._lock:
+            kept = [connection for idle in self._idle.values() for _, connection in idle]
+            self._idle.clear()
+        for connection in kept:
+            connection.close()
+
+    def request(
+        self,
+        verb: str,
+        url: str,
+        *,
+        method: str,
+        payload: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        is_stopping: Callable[[], bool] = never,
+    ) -> Answer:
+        """One call with a JSON body (`payload`), a form or none; the answer whatever its status.
+
+        `method`: what is asked for, for people ('getUpdates'). `timeout_s`: for the whole call. Raises DeliveryFailed,
+        `unreachable`, when no whole answer came.
+        """
+        sent: dict[str, str] = {"Accept": "application/json", **(headers or {})}
+        body = b""
+        if payload is not None:
+            body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+            sent["Content-Type"] = "application/json; charset=utf-8"
+        elif form is not None:
+            body = urlencode(form).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        patience = Patience(limit_s, is_stopping, limit_s)
+        return self._whole(verb, url, method, sent, iter((body,) if body else ()), len(body), patience)
+
+    def upload(
+        self,
+        url: str,
+        *,
+        method: str,
+        fields: Mapping[str, str],
+        files: Sequence[Upload],
+        headers: Mapping[str, str] | None = None,
+        is_stopping: Callable[[], bool] = never,
+    ) -> Answer:
+        """POST fields and files as multipart; contents stream through and are closed. Waits are for silence only."""
+        boundary = secrets.token_hex(16)
+        sent = {
+            "Accept": "application/json",
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            **(headers or {}),
+        }
+        heads = [_part_head(boundary, file) for file in files]
+        start = b"".join(_field(boundary, name, value) for name, value in fields.items())
+        end = f"--{boundary}--\r\n".encode()
+        sizes = [file.content.size for file in files]
+        length = None
+        if all(size is not None for size in sizes):
+            length = len(start) + len(end) + sum(len(head) + 2 for head in heads) + sum(size or 0 for size in sizes)
+        try:
+            body = _multipart(start, heads, files, end)
+            return self._whole("POST", url, method, sent, body, length, Patience(2 * self._timeout_s, is_stopping))
+        finally:
+            for file in files:
+                _close(file.content)
+
+    def download(
+        self,
+        url: str,
+        *,
+        method: str,
+        headers: Mapping[str, str] | None = None,
+        is_stopping: Callable[[], bool] = never,
+    ) -> Content:
+        """GET a file as a stream. Raises DeliveryFailed, `final` for what the messenger will never give."""
+        patience = Patience(self._timeout_s, is_stopping)
+        began = time.monotonic()
+        connection, response = self._exchange("GET", url, method, dict(headers or {}), iter(()), 0, patience)
+        if response.status != 200:
+            self._tell(method, connection, began, response.status)
+            connection.close()
+            raise DeliveryFailed(
+                f"{self._title}: {method} answered HTTP {response.status}",
+                status=response.status,
+                final=400 <= response.status < 500 and response.status not in (401, 408, 425, 429),
+                unreachable=response.status >= 500,
+                retry_after_s=_seconds(response.headers.get("Retry-After")),
+            )
+        length = response.headers.get("Content-Length", "")
+        return Content(
+            type=response.headers.get("Content-Type", "").partition(";")[0].strip() or "application/octet-stream",
+            size=int(length) if length.isascii() and length.isdigit() else None,
+            blocks=self._blocks(url, method, connection, response, began),
+        )
+
+    def _whole(
+        self,
+        verb: str,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: Iterator[bytes],
+        length: int | None,
+        patience: Patience,
+    ) -> Answer:
+        began = time.monotonic()
+        connection, response = self._exchange(verb, url, method, headers, body, length, patience)
+        try:
+            content = response.read(MAX_ANSWER_BYTES + 1)
+        except (OSError, http.client.HTTPException, ValueError, Abandoned) as error:
+            connection.close()
+            raise self._no_answer(error, method, connection, began) from None
+        if len(content) > MAX_ANSWER_BYTES:
+            connection.close()
+            raise DeliveryFailed(f"{self._title}: the answer to {method} is too long", unreachable=True)
+        self._tell(method, connection, began, response.status)
+        self._keep(url, connection, response)
+        retry_after_s = _seconds(response.headers.get("Retry-After"))
+        return Answer(response.status, retry_after_s, _json(content))
+
+    def _exchange(
+        self,
+        verb: str,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: Iterator[bytes],
+        length: int | None,
+        patience: Patience,
+    ) -> tuple[Connection, http.client.HTTPResponse]:
+        parts = urlsplit(url)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection = self._connection(url, patience)
+        began = time.monotonic()
+        try:
+            connection.putrequest(verb, path, skip_accept_encoding=True)
+            for name, value in {"User-Agent": "b24bot", **headers}.items():
+                connection.putheader(name, value)
+            if length is None:
+                connection.putheader("Transfer-Encoding", "chunked")
+            elif length or verb != "GET":
+                connection.putheader("Content-Length", str(length))
+            connection.endheaders()
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before it had it all: the answer says why
+                _send_body(connection, body, length)
+            return connection, connection.getresponse()
+        except (OSError, http.client.HTTPException, ValueError, Abandoned) as error:
+            connection.close()
+            raise self._no_answer(error, method, connection, began) from None
+        except BaseException:  # the source of a body failed: half a request is on the wire
+            connection.close()
+            raise
+
+    def _blocks(
+        self, url: str, method: str, connection: Connection, response: http.client.HTTPResponse, began: float
+    ) -> Iterator[bytes]:
+        is_whole = False
+        try:
+            while block := response.read1(BLOCK_BYTES):
+                yield block
+            if response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+        except (OSError, http.client.HTTPException, ValueError, Abandoned) as error:
+            raise self._no_answer(error, method, connection, began) from None
+        else:
+            self._tell(method, connection, began, response.status)
+            is_whole = True
+        finally:
+            if is_whole:
+                self._keep(url, connection, response)
+            else:
+                connection.close()
+
+    def _connection(self, url: str, patience: Patience) -> Connection:
+        parts = urlsplit(url)
+        key = _address(url)
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                since, kept = idle.pop() if idle else (0.0, None)
+            if kept is None:
+                tls = self._context() if parts.scheme == "https" else None
+                return Connection(key[1], key[2], tls, patience)
+            if time.monotonic() - since < MAX_IDLE_S and not kept.is_dropped():
+                kept.patience = patience
+                return kept
+            kept.close()
+
+    def _keep(self, url: str, connection: Connection, response: http.client.HTTPResponse) -> None:
+        with self._lock:
+            idle = self._idle.setdefault(_address(url), [])
+            if connection.sock is not None and response.isclosed() and len(idle) < MAX_KEPT:
+                idle.append((time.monotonic(), connection))
+                return
+        connection.close()
+
+    def _context(self) -> ssl.SSLContext:
+        with self._lock:
+            self._tls = self._tls or ssl.create_default_context()
+            return self._tls
+
+    def _tell(self, method: str, connection: Connection, began: float, status: int | None, failure: str = "") -> None:
+        self._observe(Call(method, connection.host, status, failure, time.monotonic() - began))
+
+    def _no_answer(self, error: Exception, method: str, connection: Connection, began: float) -> DeliveryFailed:
+        self._tell(method, connection, began, None, type(error).__name__)
+        return DeliveryFailed(f"{self._title}: {method}: {_what(error, connection.host)}", unreachable=True)
+
+
+def _address(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _send_body(connection: Connection, body: Iterator[bytes], length: int | None) -> None:
+    """Raises HTTPException when the body is not as long as its head said."""
+    left = length
+    for block in body:
+        if not block:
+            continue
+        if left is None:
+            connection.send(f"{len(block):x}\r\n".encode() + block + b"\r\n")
+            continue
+        left -= len(block)
+        if left < 0:
+            raise http.client.HTTPException("too long a body")
+        connection.send(block)
+    if left is None:
+        connection.send(b"0\r\n\r\n")
+    elif left:
+        raise http.client.HTTPException("too short a body")
+
+
+def _multipart(start: bytes, heads: Sequence[bytes], files: Sequence[Upload], end: bytes) -> Iterator[bytes]:
+    yield start
+    for head, file in zip(heads, files, strict=True):
+        yield head
+        yield from file.content.blocks
+        yield b"\r\n"
+    yield end
+
+
+def _field(boundary: str, name: str, value: str) -> bytes:
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
+    return head.encode() + value.encode("utf-8", "replace") + b"\r\n"
+
+
+def _part_head(boundary: str, file: Upload) -> bytes:
+    """Names as browsers write them (https://html.spec.whatwg.org/#multipart-form-data)."""
+    name = file.name.replace("\r", " ").replace("\n", " ").replace('"', "%22")
+    content_type = file.content.type if file.content.type.isascii() and file.content.type.isprintable() else ""
+    return (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{quote(file.field, safe="")}"; filename="{name}"\r\n'
+        f"Content-Type: {content_type or 'application/octet-stream'}\r\n\r\n"
+    ).encode("utf-8", "replace")
+
+
+def _close(content: Content) -> None:
+    close = getattr(content.blocks, "close", None)
+    if close is not None:
+        close()
+
+
+def _what(error: Exception, host: str) -> str:
+    """In words; never more of the address than its host."""
+    if isinstance(error, Abandoned):
+        return "not waited for, the program ends"
+    if isinstance(error, TimeoutError):
+        return f"no whole answer from {host} in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate of {host} is not to be trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS with {host} failed ({error.reason or type(error).__name__})"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{host} refused the connection"
+    if isinstance(error, http.client.HTTPException | ValueError) and not isinstance(
+        error, http.client.RemoteDisconnected
+    ):
+        return f"{host} answered something that is no HTTP, or only a part ({type(error).__name__})"
+    return f"the connection to {host} failed ({type(error).__name__})"
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _seconds(header: str | None) -> float | None:
+    """`Retry-After` in seconds; its date form is rare enough to be ignored."""
+    return float(header) if header and header.isascii() and header.isdigit() and len(header) < 6 else None
