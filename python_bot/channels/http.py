@@ -194,6 +194,8 @@ class Http:
         connection, response = self._exchange(verb, url, method, headers, body, length, patience)
         try:
             content = response.read(MAX_ANSWER_BYTES + 1)
+            if response.length and len(content) <= MAX_ANSWER_BYTES:  # `read` with a bound does not mind the end
+                raise http.client.IncompleteRead(b"", response.length)
         except (OSError, http.client.HTTPException, ValueError, Abandoned) as error:
             connection.close()
             raise self._no_answer(error, method, connection, began) from None
