@@ -17,6 +17,7 @@ from .errors import StorageError
 from .instance import Instance
 from .metrics import Labels
 from .model import time_text
+from .traffic.outbound import Outbound
 
 if TYPE_CHECKING:
     from .doctor.facts import Subject
@@ -149,7 +150,8 @@ class Diagnosis:
 
         with self._lock:
             if self._examination is None:
-                self._examination = SelfExamination(_subject(self._instance), self._arrivals)
+                journal = Outbound(self._instance.recorder.note).exchange
+                self._examination = SelfExamination(_subject(self._instance), self._arrivals, journal)
         return self._examination.as_json(language)
 
 
@@ -178,4 +180,5 @@ def _subject(instance: Instance) -> Subject:
         oauth_url=settings.oauth_url,
         client_id=settings.client_id,
         client_secret=settings.client_secret,
+        journal_days=settings.journal_days,
     )

@@ -24,6 +24,8 @@ from .transport import DEAD_AUTH_CODES, Transport
 
 MAX_CANDIDATES: Final = 32
 ROOM_BYTES: Final = 16_384
+UNKNOWN_CLIENT: Final = ("invalid_client", "WRONG_CLIENT")
+NOBODYS_TOKEN: Final = "0" * 40
 REAUTHORIZE: Final = "open the application in the portal, or use the link on the page /python_bot/"
 
 
@@ -221,6 +223,15 @@ class Authorizer:
                 renewed = replace(renewed, client_endpoint=f"{origin(endpoint)}/rest/")
             self.store.save(renewed)
             return renewed
+
+    def refusal_of_client(self, installation: Installation) -> str:
+        """With which code the authorization server refuses CLIENT_ID and CLIENT_SECRET; '' when it knows them.
+
+        Asked with a refresh token that nobody has: the real one works once. Raises PortalUnavailable.
+        """
+        fields = {"grant_type": "refresh_token", "refresh_token": NOBODYS_TOKEN}
+        code = str(self._token_request(installation.oauth_base, **fields).get("error") or "")
+        return code if code in UNKNOWN_CLIENT else ""
 
     def exchange(self, code: str, portal_url: str, server: str) -> Installation:
         """The authorization code of a person's browser -> an installation (not stored). The code lives 30 s.

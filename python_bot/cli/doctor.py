@@ -140,6 +140,7 @@ def subject_of(layout: Layout, spec: InstanceSpec) -> Subject:
         oauth_url=settings.oauth_url,
         client_id=settings.client_id,
         client_secret=settings.client_secret,
+        journal_days=settings.journal_days,
     )
 
 

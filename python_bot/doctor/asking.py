@@ -5,10 +5,12 @@ A portal that takes no more requests in this moment is asked again after its pau
 
 from __future__ import annotations
 
+import contextvars
 import email.utils
 import http.client
 import secrets
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,8 +21,10 @@ from urllib.parse import urlsplit
 from ..bitrix.client import LIMIT_PAUSE_S, BitrixClient, Command
 from ..bitrix.connection import Connection, connect
 from ..bitrix.ensure import LINE_FIELDS
+from ..bitrix.hosts import origin
 from ..bitrix.payload import Node
 from ..bitrix.tokens import Installation
+from ..bitrix.transport import Exchange
 from ..errors import B24BotError, CallRefused, NotAuthorized, PortalError, PortalUnavailable
 from .facts import LineSettings, PortalState, Subject, TokenState
 
@@ -34,14 +38,21 @@ LOOK_S: Final = 0.05
 DISMISSED: Final = ("authorization_error", "user_access_error")
 
 
-def ask(subject: Subject, inbound_nonce: Callable[[], str], end: float) -> PortalState:
-    """`inbound_nonce`: what the last test event that arrived carried. `end`: by `time.monotonic()`."""
+def ask(
+    subject: Subject,
+    inbound_nonce: Callable[[], str],
+    end: float,
+    journal: Callable[[Exchange], None] = lambda exchange: None,
+) -> PortalState:
+    """`inbound_nonce`: what the last test event that arrived carried. `end`: by `time.monotonic()`. `journal`: told of
+    every request."""
     link = connect(
         subject.home,
         portal=subject.portal,
         oauth_url=subject.oauth_url,
         client_id=subject.client_id,
         client_secret=subject.client_secret,
+        journal=journal,
         read_timeout_s=ANSWER_S,
     )
     try:
@@ -62,10 +73,13 @@ def _ask(link: Connection, subject: Subject, inbound_nonce: Callable[[], str], e
         renewable=link.authorizer.can_refresh(stored),
         clock_ahead_s=_clock_ahead(stored.client_endpoint),
     )
+    renewal = _Renewal(link, stored) if seen.renewable else None
     try:
         answers = _answers(link.client, subject, end - ANSWER_S)
     except PortalError as error:
+        seen = renewal.put_into(seen) if renewal else seen
         return replace(seen, token=_state_of(error, seen), problem=str(error))
+    seen = renewal.put_into(seen) if renewal else seen
     renewed = (link.tokens.current() or stored).access_token != stored.access_token
     seen = replace(_read(seen, answers, stored, subject), renewed=renewed)
     return _test(link.client, seen, inbound_nonce, end) if subject.wish.event_mode == "webhook" else seen
@@ -73,12 +87,39 @@ def _ask(link: Connection, subject: Subject, inbound_nonce: Callable[[], str], e
 
 def _state_of(error: PortalError, seen: PortalState) -> TokenState:
     if not isinstance(error, NotAuthorized):
+        if seen.oauth_problem and (seen.token_left_s or 0) <= 0 and seen.clock_ahead_s is not None:
+            return "unread"  # the portal answers; the renewal of the token, which is another server's, does not
         return "busy" if isinstance(error, PortalUnavailable) and error.busy else "unreachable"
     if any(code in str(error) for code in DISMISSED):
         return "dismissed"
     if not seen.renewable and seen.token_left_s is not None and seen.token_left_s <= 0:
         return "expired"
     return "dead"
+
+
+class _Renewal:
+    """Could the token be renewed? The authorization server is another one than the portal: asked beside it."""
+
+    def __init__(self, link: Connection, stored: Installation) -> None:
+        self._refusal: str | None = None
+        self._problem = "no answer in time"
+        # With the cause of the questions that are asked in the thread that began it.
+        target, args = contextvars.copy_context().run, (self._ask, link, stored)
+        self._thread = threading.Thread(target=target, args=args, name="b24bot-doctor-oauth", daemon=True)
+        self._thread.start()
+
+    def _ask(self, link: Connection, stored: Installation) -> None:
+        try:
+            self._refusal = link.authorizer.refusal_of_client(stored)
+        except PortalError as error:
+            self._problem = str(error)
+        finally:
+            self._problem = f"{origin(stored.oauth_base)}: {self._problem}"
+
+    def put_into(self, seen: PortalState) -> PortalState:
+        self._thread.join(ANSWER_S)
+        problem = self._problem if self._refusal is None else ""
+        return replace(seen, client_refusal=self._refusal, oauth_problem=problem)
 
 
 def _commands(subject: Subject) -> dict[str, Command]:

@@ -29,6 +29,8 @@ def tokens(facts: Facts) -> Iterator[Finding]:
                 yield green("B", "token_ok", minutes=max(0, minutes))
             if not portal.renewable:
                 yield yellow("B", "token_unrenewable")
+            elif portal.client_refusal == "":
+                yield green("B", "renewal_ok")
         case "none":
             yield red("B", "not_installed", url=facts.subject.wish.public_url)
         case "uninstalled":
@@ -43,6 +45,16 @@ def tokens(facts: Facts) -> Iterator[Finding]:
             yield yellow("B", "portal_busy", problem=portal.problem)
         case "unreachable":
             yield red("B", "portal_unreachable", problem=portal.problem)
+
+
+def renewal(facts: Facts) -> Iterator[Finding]:
+    """A token lasts an hour: what would keep it from being renewed is a fault before it is felt."""
+    portal = facts.portal
+    minutes = max(0, round((portal.token_left_s or 0) / 60))
+    if portal.client_refusal:
+        yield red("B", "secret_wrong", code=portal.client_refusal, minutes=minutes)
+    elif portal.oauth_problem:
+        yield red("B", "oauth_unreachable", problem=portal.oauth_problem, minutes=minutes)
 
 
 def rights(facts: Facts) -> Iterator[Finding]:
@@ -163,6 +175,7 @@ def round_trip(facts: Facts) -> Iterator[Finding]:
 
 PORTAL_CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     tokens,
+    renewal,
     rights,
     clock,
     bot,

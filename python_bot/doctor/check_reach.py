@@ -97,7 +97,10 @@ def handlers(facts: Facts) -> Iterator[Finding]:
     if found is None or _needs_no_way_in(facts):
         return
     foreign = {url for _, url in found if url != ours}
-    missing = [event for event in BOUND_EVENTS if (event, ours) not in found and event not in _UNNEEDED]
+    wanted = [event for event in BOUND_EVENTS if event not in _UNNEEDED]
+    if facts.portal.bots:
+        wanted += OF_THE_BOT  # registered with the bot, told with the others
+    missing = [event for event in wanted if (event, ours) not in found]
     if foreign:
         yield red("A", "handler_foreign", "ensure", urls=foreign, ours=ours)
     if missing:
@@ -111,6 +114,7 @@ def _needs_no_way_in(facts: Facts) -> bool:
     return facts.subject.wish.event_mode == "fetch"
 
 
+OF_THE_BOT: Final = ("ONIMBOTMESSAGEADD", "ONIMBOTJOINCHAT", "ONIMBOTDELETE")
 # An older build of the portal has none of them; the bot's own events bring the same.
 _UNNEEDED: Final = ("ONOPENLINEMESSAGEADD", "ONOPENLINEMESSAGEUPDATE", "ONOPENLINEMESSAGEDELETE")
 

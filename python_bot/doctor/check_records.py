@@ -9,6 +9,9 @@ from .facts import Facts
 from .findings import Finding, green, red, yellow
 
 STUCK_S: Final = 300.0
+DAY_S: Final = 86_400
+JOURNAL_LATE_S: Final = 60.0  # the journal is written once a second
+REFUSALS: Final = ("missing", "expired", "malformed", "unknown", "mismatch", "insufficient")
 
 
 def integrity(facts: Facts) -> Iterator[Finding]:
@@ -42,6 +45,35 @@ def events(facts: Facts) -> Iterator[Finding]:
         yield green("F", "events_none")
 
 
+def refusals(facts: Facts) -> Iterator[Finding]:
+    """Whom we turned away in the last day, and who turned us away: was the token absent, too old, or a wrong one?"""
+    if facts.archive.traffic is None:
+        return
+    rows = [row for row in facts.archive.traffic if row.outcome in REFUSALS]
+    if rows:
+        said = [f"{row.direction} {row.kind}, {row.authorization}: {row.outcome} ×{row.requests}" for row in rows]
+        yield green("B", "refusals_seen", refusals="; ".join(said))
+    else:
+        yield green("B", "refusals_none")
+
+
+def recorded(facts: Facts) -> Iterator[Finding]:
+    """Is every request recorded: an event that was archived has to be in the HTTP journal, too."""
+    archive, days = facts.archive, facts.subject.journal_days
+    if archive.traffic is None or not days:
+        return
+    event_s = archive.last_event_s
+    is_kept = event_s is not None and event_s < (days - 1) * DAY_S and facts.subject.wish.event_mode == "webhook"
+    if event_s is not None and is_kept and (archive.traffic_s is None or archive.traffic_s - event_s > JOURNAL_LATE_S):
+        newest = span(archive.traffic_s) if archive.traffic_s is not None else "-"
+        yield yellow("F", "journal_gap", event=span(event_s), request=newest)
+    else:
+        sums = {"in": 0, "out": 0}
+        for row in archive.traffic:
+            sums[row.direction] += row.requests
+        yield green("F", "journal_ok", came=sums["in"], went=sums["out"])
+
+
 def jobs(facts: Facts) -> Iterator[Finding]:
     archive = facts.archive
     if archive.oldest_s is not None and archive.oldest_s >= STUCK_S:
@@ -59,7 +91,7 @@ def completeness(facts: Facts) -> Iterator[Finding]:
     if facts.archive.gaps:
         yield yellow("F", "completeness_gaps", count=facts.archive.gaps, instance=facts.subject.name)
     elif facts.archive.exists:
-        yield green("F", "completeness_ok")
+        yield green("F", "completeness_ok", complete=facts.archive.complete, dialogs=facts.archive.dialogs)
 
 
 def span(seconds: float) -> str:
@@ -75,6 +107,8 @@ RECORD_CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     integrity,
     chats,
     events,
+    refusals,
+    recorded,
     jobs,
     completeness,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..bitrix.ensure import Wish
+from ..traffic import Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Subject:
     oauth_url: str = ""
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
+    journal_days: int = 0
 
     @property
     def path(self) -> str:
@@ -114,7 +116,9 @@ TokenState = Literal["works", "none", "uninstalled", "dead", "dismissed", "expir
 class PortalState:
     """What the portal says of us. `test_s`: after how long its own test event arrived; None when it did not.
 
-    `clock_ahead_s`: our clock minus the portal's. `refusals`: method -> code.
+    `clock_ahead_s`: our clock minus the portal's. `refusals`: method -> code. `client_refusal`: with which code the
+    authorization server refuses CLIENT_ID and CLIENT_SECRET, '' when it knows them; `oauth_problem`: why it could not
+    be asked.
     """
 
     token: TokenState
@@ -132,6 +136,8 @@ class PortalState:
     test_sent: bool = False
     test_s: float | None = None
     clock_ahead_s: float | None = None
+    client_refusal: str | None = None
+    oauth_problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +153,8 @@ class ArchiveState:
     `bot_ids`: our bots in the order in which they came, with the time. `doubled`: people with several open chats in one
     line. `gaps`: what is older than a day and was never compared. `set_aside`: files that were no readable
     database when the instance started. `refused`: why requests that looked like the portal's events were not taken
-    while its test event was awaited.
+    while its test event was awaited. `traffic`: what the HTTP journal counted in the last day, `traffic_s`: how long
+    ago its newest request began.
     """
 
     exists: bool
@@ -163,9 +170,12 @@ class ArchiveState:
     bot_ids: tuple[tuple[int, int], ...] = ()
     doubled: tuple[int, ...] = ()
     dialogs: int = 0
+    complete: int = 0
     gaps: int = 0
     set_aside: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    traffic: tuple[Answered, ...] | None = None
+    traffic_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from ..bitrix.transport import Exchange
 from ..errors import B24BotError
 from ..model import time_text
+from ..traffic.record import Cause, caused_by, new_trace
 from . import asking, machine_state, visits
 from .checks import check
 from .facts import ArchiveState, Facts, PortalState, Reach, Subject
@@ -26,14 +28,24 @@ REACH_S: Final = 3.0
 RECORDS_S: Final = 3.0
 PORTAL_S: Final = 4.5
 ALL_S: Final = 5.0
+JOB: Final = "doctor"
 
 
 class SelfExamination:
-    """`arrivals`: marker -> path of the doctor's requests that came in, as the application keeps them."""
+    """`arrivals`: marker -> path of the doctor's requests that came in, as the application keeps them.
 
-    def __init__(self, subject: Subject, arrivals: Callable[[], Mapping[str, str]]) -> None:
+    `journal`: told of every request to the portal.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        arrivals: Callable[[], Mapping[str, str]],
+        journal: Callable[[Exchange], None] = lambda exchange: None,
+    ) -> None:
         self._subject = subject
         self._arrivals = arrivals
+        self._journal = journal
         self._one_at_a_time = threading.Lock()
         self._last: tuple[float, Report] | None = None  # when: Unix seconds
 
@@ -74,7 +86,8 @@ class SelfExamination:
 
     def _portal(self, records: Records, end: float) -> PortalState:
         try:
-            return asking.ask(self._subject, records.inbound_nonce, end)
+            with caused_by(Cause(new_trace(), None, JOB)):
+                return asking.ask(self._subject, records.inbound_nonce, end, self._journal)
         except B24BotError as error:
             return PortalState("unreachable", problem=str(error))
         except OSError as error:  # the tokens belong to somebody else: the permissions tell

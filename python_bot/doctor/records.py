@@ -14,12 +14,13 @@ from ..db import Storage, verdict
 from ..errors import StorageDamaged, StorageError
 from ..outbox import SqliteOutbox
 from ..proof.report import Report
-from ..traffic import Question, SqliteTraffic
+from ..traffic import Answered, Question, SqliteTraffic
 from .facts import ArchiveState, Buried
 from .together import together
 
 SHOWN: Final = 20
-AT_REST_S: Final = 86_400  # what is younger may still be compared by itself
+DAY_S: Final = 86_400
+AT_REST_S: Final = DAY_S  # what is younger may still be compared by itself
 GAPS: Final = ("missing", "sessions_uncompared", "session_numbers_unprobed")
 OWN_TEST: Final = "ONAPPTEST"
 
@@ -49,6 +50,12 @@ class Records:
             rows = SqliteTraffic(self._storage).page(wanted, SHOWN)
             return tuple(dict.fromkeys(row.outcome for row in rows if row.outcome not in ("", "ok", "unverified")))
         return ()
+
+    def _traffic(self) -> tuple[tuple[Answered, ...], float | None]:
+        """What the HTTP journal counted in the last day, and when its newest request began."""
+        traffic = SqliteTraffic(self._storage)
+        newest = traffic.last(Question())
+        return tuple(traffic.counts(time.time() - DAY_S)), newest.at if newest else None
 
     def look(self, within_s: float) -> ArchiveState:
         if not self._path.is_file():
@@ -80,6 +87,7 @@ class Records:
             "portal": guarded(lambda: self._archive.fact("portal")),
             "bots": guarded(lambda: self._archive.fact("bots")),
             "counts": guarded(self._archive.counts),
+            "traffic": guarded(self._traffic),
             "totals": guarded(lambda: report.totals(0, int(now) - AT_REST_S)),
         }
         found = together(questions, within_s)
@@ -90,7 +98,8 @@ class Records:
 
 def _state(found: dict[str, Any], problems: list[str], now: float) -> ArchiveState:
     damaged = next((text.removeprefix("damaged ") for text in problems if text.startswith("damaged ")), None)
-    depth, last = found.get("depth"), found.get("last")
+    depth, last, counts = found.get("depth"), found.get("last"), found.get("counts") or {}
+    traffic, newest_at = found.get("traffic") or (None, None)
     held_back = [job for job in found.get("waiting", []) if job.last_error]
     return ArchiveState(
         True,
@@ -105,7 +114,10 @@ def _state(found: dict[str, Any], problems: list[str], now: float) -> ArchiveSta
         bot_id=_number((found.get("portal") or {}).get("bot_id")),
         bot_ids=tuple((int(bot_id), int(at)) for bot_id, at in found.get("bots") or []),
         doubled=tuple(found.get("doubled", [])),
-        dialogs=(found.get("counts") or {}).get("dialogs", 0),
+        dialogs=counts.get("dialogs", 0),
+        complete=counts.get("complete_dialogs", 0),
+        traffic=traffic,
+        traffic_s=now - newest_at if newest_at else None,
         gaps=sum(_number((found.get("totals") or {}).get(name)) for name in GAPS),
     )
 

@@ -102,6 +102,22 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
         "after an hour no call is possible any more",
         "botctl INSTANCE config set CLIENT_ID=… CLIENT_SECRET --restart",
     ),
+    "renewal_ok": (
+        "the authorization server knows CLIENT_ID and CLIENT_SECRET",
+        "the token will be renewed when its hour is over",
+        "",
+    ),
+    "secret_wrong": (
+        "the authorization server answers {code} to CLIENT_ID and CLIENT_SECRET; the token has {minutes} min left",
+        "one of the two is not this application's, so the token cannot be renewed",
+        "copy both from the application's card in the portal: botctl INSTANCE config set CLIENT_ID=… CLIENT_SECRET "
+        "--restart",
+    ),
+    "oauth_unreachable": (
+        "{problem}; the token has {minutes} min left",
+        "the authorization server does not answer this server: without it the token cannot be renewed",
+        "let this server out to that host, port 443 (and look at B24BOT_OAUTH_URL, if it is set)",
+    ),
     "token_expired": (
         "{problem}",
         "the token has expired, and without CLIENT_ID and CLIENT_SECRET it cannot be renewed",
@@ -249,6 +265,14 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
     "archive_unread": ("{problem}", "the archive could not be asked", "botctl INSTANCE logs"),
     "events_seen": ("{event}, {ago} ago", "the portal's last event", ""),
     "events_none": ("no event was recorded yet", "nobody wrote since the installation", ""),
+    "refusals_none": ("of the last day", "nobody was turned away, and no call of ours either", ""),
+    "refusals_seen": ("of the last day: {refusals}", "why requests ended with 401 or did not count", ""),
+    "journal_ok": ("of the last day: {came} in, {went} out", "every request is in the HTTP journal", ""),
+    "journal_gap": (
+        "the last event came {event} ago, the newest request of the HTTP journal {request} ago",
+        "requests are not written down any more: what one of them led to cannot be traced",
+        "botctl INSTANCE logs says why; B24BOT_JOURNAL_DAYS=0 would keep none on purpose",
+    ),
     "outbox_ok": ("{count} jobs wait", "work goes out", ""),
     "outbox_stuck": (
         "{count} jobs wait, the oldest since {age}; last error: {reason}",
@@ -260,7 +284,11 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
         "they are not tried again by themselves",
         "mend the cause; botctl INSTANCE doctor --fix revives those that may succeed now",
     ),
-    "completeness_ok": ("nothing older than a day is missing", "the archive is whole", ""),
+    "completeness_ok": (
+        "{complete} of {dialogs} dialogs are complete, nothing older than a day is missing",
+        "the archive is whole",
+        "",
+    ),
     "completeness_gaps": (
         "{count} messages, sessions or numbers older than a day were never compared",
         "something that was said may be missing",

@@ -12,7 +12,7 @@ import pytest
 from python_bot.doctor.findings import CAUSES, Finding, green, red, yellow
 from python_bot.doctor.report import ranked, report
 from python_bot.doctor.texts import TEXTS, words
-from tests.cli.test_doctor import FAULTS as OF_AN_INSTANCE
+from tests.cli.faults import FAULTS as OF_AN_INSTANCE
 from tests.e2e.test_doctor import FAULTS as OF_A_MACHINE
 
 ROOT: Final = Path(__file__).parents[2]

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from python_bot.bitrix.ensure import BOUND_EVENTS, Wish, wanted_fields
+from python_bot.doctor.check_reach import OF_THE_BOT
 from python_bot.doctor.checks import check
 from python_bot.doctor.facts import (
     ArchiveState,
@@ -26,6 +27,7 @@ from python_bot.doctor.findings import Level
 from python_bot.doctor.report import report
 from python_bot.doctor.together import together
 from python_bot.model import Lines
+from python_bot.traffic import Answered
 
 URL: Final = "https://bots.example.ru/acme/python_bot/"
 NOW: Final = 1_800_000_000.0
@@ -54,6 +56,7 @@ HEALTHY: Final = Facts(
         behind_nginx=True,
         enabled=True,
         api_token="t" * 32,
+        journal_days=14,
     ),
     machine=MachineState(
         units=(Unit("s.service", "active", "running", 1, 900.0),),
@@ -79,14 +82,24 @@ HEALTHY: Final = Facts(
         scopes=("disk", "im", "imbot", "imopenlines"),
         user_id=1,
         admin=True,
-        handlers=tuple((event, URL) for event in BOUND_EVENTS),
+        handlers=tuple((event, URL) for event in (*BOUND_EVENTS, *OF_THE_BOT)),
         bots=((BOT, "b24bot_acme"),),
         lines=(LineSettings(3, "Продажи", wanted_fields(BOT)),),
         test_sent=True,
         test_s=0.4,
         clock_ahead_s=0.2,
+        client_refusal="",
     ),
-    archive=ArchiveState(True, verdict="ok", bot_id=BOT, bot_ids=((BOT, 1),), last_event="X", last_event_s=7200.0),
+    archive=ArchiveState(
+        True,
+        verdict="ok",
+        bot_id=BOT,
+        bot_ids=((BOT, 1),),
+        last_event="X",
+        last_event_s=7200.0,
+        traffic=(Answered("in", "event", 200, "application_token", "ok", 7, NOW - 7200),),
+        traffic_s=7199.0,
+    ),
     now=NOW,
 )
 
@@ -134,7 +147,7 @@ CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     "a firewall": (with_reach(visits=visits(status=0, problem="no answer in time", arrived_as="")), ["public_blocked"]),
     "silence of the network": (with_portal(test_s=None), ["silent_network"]),
     "the queue is slow": (
-        replace(with_portal(test_s=None), archive=replace(HEALTHY.archive, last_event_s=60.0)),
+        replace(with_portal(test_s=None), archive=replace(HEALTHY.archive, last_event_s=60.0, traffic_s=59.0)),
         ["round_trip_late"],
     ),
     "a test that was not possible": (with_portal(test_s=None, test_sent=False), []),
@@ -149,6 +162,34 @@ CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     "a bot of today": (with_archive(bot_ids=((9, 1), (BOT, int(NOW) - 60))), ["bot_changed"]),
     "a bot of last year": (with_archive(bot_ids=((9, 1), (BOT, 2))), []),
     "a question refused": (with_portal(lines=None, refusals={"imopenlines.config.list.get": "X"}), ["portal_refused"]),
+    "the bot's own events": (
+        with_portal(handlers=tuple(row for row in HEALTHY.portal.handlers or () if row[0] != "ONIMBOTMESSAGEADD")),
+        ["handler_missing"],
+    ),
+    "a secret that is mistyped": (with_portal(client_refusal="invalid_client"), ["secret_wrong"]),
+    "a secret that was mistyped an hour ago": (
+        replace(HEALTHY, portal=PortalState("dead", problem="invalid_client", client_refusal="invalid_client")),
+        ["secret_wrong"],
+    ),
+    "a firewall before the authorization server": (
+        with_portal(client_refusal=None, oauth_problem="no answer"),
+        ["oauth_unreachable"],
+    ),
+    "no way out at all": (
+        replace(HEALTHY, portal=replace(UNKNOWN, oauth_problem="no answer")),
+        ["portal_unreachable"],
+    ),
+    "a journal that stopped": (with_archive(traffic_s=9000.0), ["journal_gap"]),
+    "a journal that was emptied": (with_archive(traffic=(), traffic_s=None), ["journal_gap"]),
+    "an event older than the journal": (with_archive(traffic=(), traffic_s=None, last_event_s=14.0 * 86_400), []),
+    "a journal that is switched off": (
+        replace(with_archive(traffic=(), traffic_s=None), subject=replace(HEALTHY.subject, journal_days=0)),
+        [],
+    ),
+    "requests that were refused": (
+        with_archive(traffic=(Answered("in", "api", 401, "none", "missing", 99, NOW),), traffic_s=0.0),
+        [],
+    ),
     "the portal is busy": (replace(HEALTHY, portal=PortalState("busy", problem="batch: X")), ["portal_busy"]),
     "the portal is away": (replace(HEALTHY, portal=UNKNOWN), ["portal_unreachable"]),
     "a clock that drifts": (with_portal(clock_ahead_s=-45.0), ["clock_drifts"]),
