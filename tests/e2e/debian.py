@@ -31,6 +31,7 @@ PACKAGES: Final = ("ca-certificates", "nginx", "python3", "python3-venv")
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDED: Final = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
 CHECKOUT: Final = "/root/b24bot"
+REST_S: Final = 3.0  # a machine on which nothing was written for so long is at rest
 WHEELS: Final = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}  # installs without a network
 
 
@@ -385,6 +386,21 @@ class Machine(Overlay):
             for path, row in rows.items()
             if not re.search(r"^/etc/(passwd|group|g?shadow)-$|/__pycache__", path)
         }
+
+    def files_at_rest(self, timeout_s: float = 60.0) -> dict[str, str]:
+        """`files` with their times, once nothing was written for some seconds: neither by instances nor by systemd.
+
+        A large WAL is written back by its instance later, so it is no rest either.
+        """
+        found = self.files(times=True)
+        end = still = time.monotonic()
+        end += timeout_s
+        while time.monotonic() - still < REST_S or self("find", "/var/www", "-name", "*-wal", "-size", "+1023k").out:
+            assert time.monotonic() < end, "the machine does not come to rest"
+            time.sleep(0.5)
+            if (now := self.files(times=True)) != found:
+                found, still = now, time.monotonic()
+        return found
 
     def state(self) -> dict[str, Any]:
         """What must be equal before an installation and after its end."""

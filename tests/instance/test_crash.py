@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests.instance.tools import at_work, client_message, handover_calls, integrity, join, wait_idle
 from tests.support import Server
@@ -22,9 +22,10 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 class Writer(threading.Thread):
     """A client of the door: sends sessions of some messages each, and remembers what was answered 200."""
 
-    def __init__(self, server: Server, number: int, is_over: Callable[[], bool]) -> None:
+    def __init__(self, server: Server, number: int, is_over: Callable[[], bool], numbers: Iterator[int]) -> None:
+        """`numbers`: of sessions, as the portal gives them: to everybody in turn, without holes to be searched."""
         super().__init__()
-        self._server, self._number, self._is_over = server, number, is_over
+        self._server, self._number, self._is_over, self._numbers = server, number, is_over, numbers
         self.answered: dict[int, str] = {}  # message id -> text
         self.sessions: set[int] = set()  # chats of which at least one event was answered 200
         self.sent = 0
@@ -35,12 +36,14 @@ class Writer(threading.Thread):
         for count in itertools.count():
             if self._is_over():
                 break
-            chat_id = (self._number * 1_000_000 + count // MESSAGES_A_SESSION) + 10_000_000
-            message_id = (self._number * 1_000_000 + count) + 100_000_000
             is_join = count % MESSAGES_A_SESSION == 0
+            if is_join:
+                session_id = next(self._numbers)
+            chat_id = 10_000_000 + session_id
+            message_id = (self._number * 1_000_000 + count) + 100_000_000
             text = f"Сообщение {count} клиента {self._number} 👍"
             now = str(int(time.time()))
-            body = join(chat_id, ts=now) if is_join else client_message(message_id, chat_id, chat_id, text, ts=now)
+            body = join(chat_id, ts=now) if is_join else client_message(message_id, chat_id, session_id, text, ts=now)
             self.sent += 1
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=20)
@@ -67,7 +70,8 @@ class Writer(threading.Thread):
 def test_nothing_answered_200_is_lost_when_the_instance_is_killed_again_and_again() -> None:
     with at_work() as (portal, server):
         ends = time.monotonic() + SECONDS
-        writers = [Writer(server, number, lambda: time.monotonic() > ends) for number in range(WRITERS)]
+        numbers = itertools.count(1000)
+        writers = [Writer(server, number, lambda: time.monotonic() > ends, numbers) for number in range(WRITERS)]
         for writer in writers:
             writer.start()
         for kill in range(1, KILLS + 1):
