@@ -23,6 +23,8 @@ class Doors:
 
     def portal(self, request: HttpRequest) -> tuple[Answer, Callable[[], None]]:
         """Answer a request to the portal; events it caused leave after the answer."""
+        if request.verb not in ("GET", "POST", "HEAD"):
+            return Answer(405, b"<html><body>405</body></html>", HTML), _nothing
         if request.path.startswith("/oauth/authorize"):
             return self._authorize(request.query), _nothing
         if request.path.rstrip("/") == "/rest/download.json":

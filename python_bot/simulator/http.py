@@ -114,6 +114,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def _serve(self) -> None:
         if len(self.requestline) > LONGEST_REQUEST_LINE:
             self._write(Answer(414, b"<html><body>414 Request-URI Too Large</body></html>", "text/html"))

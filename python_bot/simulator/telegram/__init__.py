@@ -14,12 +14,12 @@ Loopback stands for the Internet: webhooks and files by URL lead there, or where
 
 from __future__ import annotations
 
+from ..pictures import PNG, png
 from .actors import Attachment, Client, Group, Somebody
 from .faults import TelegramFaults
 from .journal import Call, Delivery
 from .limits import Flood
 from .model import Bot, Chat, Member, Message, Person, StoredFile, Topic
-from .pictures import PNG, png
 from .server import ADMIN_RIGHTS, TelegramServer
 from .updates import Update
 

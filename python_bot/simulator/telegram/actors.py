@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..pictures import PNG, picture_of
 from .core import Core
-from .files import picture_of
 from .model import Bot, Chat, Member, Message, Person, StoredFile, Topic
-from .pictures import PNG
 from .shapes import file_content
 from .text import found_entities
 

@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..clock import Clock
+from ..pictures import Picture
 from .faults import TelegramFaults
-from .files import FOLDERS, Picture
+from .files import FOLDERS
 from .journal import Journal
 from .limits import Flood
 from .model import Bot, Chat, Member, Message, Person, StoredFile, Topic

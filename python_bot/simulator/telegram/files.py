@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..multipart import FormFile
+from ..pictures import picture_of
 from .errors import Refused, bad_request
 from .model import Bot, StoredFile
 from .params import Params
@@ -26,36 +25,6 @@ FOLDERS = {
 }  # fmt: skip
 # What a document may be that the messenger is to fetch itself.
 DOCUMENTS_BY_URL = ("image/gif", "application/pdf", "application/zip")
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    width: int
-    height: int
-
-
-def picture_of(content: bytes) -> Picture | None:
-    """The size of a PNG, GIF, BMP, WebP or JPEG; None for what is none of them."""
-    if content[:8] == b"\x89PNG\r\n\x1a\n" and len(content) >= 24:
-        return Picture(*struct.unpack(">II", content[16:24]))
-    if content[:6] in (b"GIF87a", b"GIF89a") and len(content) >= 10:
-        return Picture(*struct.unpack("<HH", content[6:10]))
-    if content[:2] == b"BM" and len(content) >= 26:
-        return Picture(*struct.unpack("<II", content[18:26]))
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return Picture(512, 512)
-    return _jpeg(content) if content[:2] == b"\xff\xd8" else None
-
-
-def _jpeg(content: bytes) -> Picture | None:
-    at = 2
-    while at + 9 < len(content) and content[at] == 0xFF:
-        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
-            return Picture(width, height)
-        at += 2 + length
-    return None
 
 
 def argument(core: Core, bot: Bot, params: Params, name: str, kind: str, value: str | None = None) -> StoredFile:

@@ -1,0 +1,65 @@
+"""What happened on the wire: requests that came in, webhooks that went out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    at: float  # Unix seconds by Avito's clock
+    verb: str
+    path: str
+    query: str
+    status: int
+    body: bytes = field(repr=False, default=b"")
+    answer: Any = field(repr=False, default=None)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One POST to a webhook; `status` 0 and `error` when nobody answered in time."""
+
+    at: float
+    user_id: int
+    message_id: str
+    url: str
+    status: int
+    error: str
+    seconds: float
+    body: bytes = field(repr=False, default=b"")
+
+    @property
+    def ok(self) -> bool:
+        return self.status == 200
+
+
+class Journal:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+        self._deliveries: list[Delivery] = []
+
+    def called(self, call: Call) -> None:
+        with self._lock:
+            self._calls.append(call)
+
+    def delivered(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._deliveries.append(delivery)
+
+    @property
+    def calls(self) -> list[Call]:
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        with self._lock:
+            return list(self._deliveries)
