@@ -22,6 +22,16 @@ Change = Literal["message", "edit", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """What a channel is built with. `api_url`: of the messenger, '' for the official one; `public_url`: ours, with the
+    prefix of the instance and a slash at its end ('https://bots.acme.ru/shop-1/'), '' without a public address."""
+
+    instance: str
+    public_url: str = ""
+    api_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who an account is, as the messenger says. `external_id`: unique within the channel ('7000000001')."""
 
@@ -185,7 +195,8 @@ class Channel(Protocol):
         """Pure: what is to be requested, in order. Empty when the messenger can show nothing of it."""
 
     def deliver(self, account: Account, chat_id: str, part: Part) -> tuple[str, ...]:
-        """Send one part; the messenger's ids of what it became (an album has several). Raises DeliveryFailed."""
+        """Send one part; the messenger's ids of what it became (an album has several), in the form of
+        `Incoming.message_id`. Raises DeliveryFailed; without `status` nobody knows whether the part arrived."""
 
 
 @runtime_checkable

@@ -339,7 +339,7 @@ def _part_head(boundary: str, file: Upload) -> bytes:
     name = file.name.replace("\r", " ").replace("\n", " ").replace('"', "%22")
     content_type = file.content.type if file.content.type.isascii() and file.content.type.isprintable() else ""
     return (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{quote(file.field, safe="")}"; filename="{name}"\r\n'
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{quote(file.field, safe="[]")}"; filename="{name}"\r\n'
         f"Content-Type: {content_type or 'application/octet-stream'}\r\n\r\n"
     ).encode("utf-8", "replace")
 
