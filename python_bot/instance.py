@@ -11,7 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests, SqliteStaff
+from .archive import (
+    SqliteArchive,
+    SqliteComparison,
+    SqliteCompleteness,
+    SqliteErasure,
+    SqliteManifests,
+    SqliteStaff,
+    SqliteViews,
+)
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -43,6 +51,7 @@ from .sync.refresh import Refresh
 from .traffic import Recorder, SqliteTraffic
 from .traffic.masks import Masks
 from .traffic.outbound import Outbound
+from .visitors import SqliteVisitors
 from .web.api.long_poll import LongPoll
 from .web.api_tokens import USES_FACT
 from .web.door import Door
@@ -71,6 +80,8 @@ class Instance:
         self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
         self.staff = SqliteStaff(self.storage)
+        self.views = SqliteViews(self.storage)
+        self.visitors = SqliteVisitors(self.storage)
         self.masks = Masks(self._secrets)
         self.traffic = SqliteTraffic(self.storage)
         self.recorder = Recorder(
@@ -263,7 +274,17 @@ class Instance:
 
     def reinit_db(self) -> str:
         """Start an empty archive; the former one is kept beside it. Jobs and facts move over: clients wait for them."""
-        kept = ("outbox", "facts", "bot_chats", "erased_chats", "erased_sessions", "manifests", "subscriptions")
+        kept = (
+            "outbox",
+            "facts",
+            "bot_chats",
+            "erased_chats",
+            "erased_sessions",
+            "manifests",
+            "subscriptions",
+            "visits",
+            "looks",
+        )
         copy = self.storage.start_afresh(kept)
         self.manifests.begin_anew()
         log.warning("a fresh archive was started; the former one is kept as %s", copy)

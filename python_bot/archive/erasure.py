@@ -77,6 +77,7 @@ PLACES: Final = (
     Place("happenings", ("event",), "chat", outlives=True),
     Place("deliveries", ("event", "state", "last_error"), "chat", outlives=True),
     Place("delivery_lanes", (), "chat", outlives=True),
+    Place("looks", ("what", "token"), "chat"),
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),
 )
 HARMLESS: Final = {
@@ -92,6 +93,7 @@ HARMLESS: Final = {
     "manifests": "hashes of files of hashes",
     "session_ranges": "which session numbers were looked at",
     "subscriptions": "addresses of integrators' machines, and the secrets that they check our calls with",
+    "visits": "employees who are signed in with a browser, until their visit is over",
     "imports": "fingerprints of archives that were taken over",
     "imported_messages": "numbers of messages that were taken over: they do not come again",
     "http_texts": "names of members of bodies, and of programs; no values",
