@@ -141,12 +141,16 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is."""
+    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is.
+
+    `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
+    """
 
     name: str
     type: str
     size: int
     url: str = field(repr=False)
+    source: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
