@@ -10,6 +10,7 @@ B24BotError
 │   ├── StorageDamaged       the file is not a database, or is damaged
 │   └── SchemaTooNew         a newer release wrote this database
 ├── DeliveryFailed           an integrator's machine did not take what it wants to be told
+├── NoSuchAccount            no account of a channel has this number
 ├── NoSuchDialog             the archive has no such dialog, or none that was asked for in this way
 └── PortalError              a call to Bitrix24 failed
     ├── PortalUnavailable    network, maintenance page, rate limit: the portal as a whole; trying again helps
@@ -89,6 +90,10 @@ class DeliveryFailed(B24BotError):
         self.final = final
         self.unreachable = unreachable
         self.retry_after_s = retry_after_s
+
+
+class NoSuchAccount(B24BotError):
+    pass
 
 
 class NoSuchDialog(B24BotError):

@@ -11,21 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, jobs
-from .archive import (
-    SqliteArchive,
-    SqliteComparison,
-    SqliteCompleteness,
-    SqliteErasure,
-    SqliteManifests,
-    SqliteStaff,
-    SqliteViews,
-)
+from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests, SqliteStaff
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
 from .attachments.store import MIB
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
+from .channels.messages import SqliteChannelMessages
+from .channels.registry import Registry
+from .channels.store import TABLES as CHANNEL_TABLES
+from .channels.store import SqliteChannels
 from .db import Storage, Tx, remove_left
 from .erasure.retention import Retention
 from .export import Exporter
@@ -39,8 +35,16 @@ from .model import Lines
 from .outbox import SqliteOutbox
 from .proof.manifest import ManifestJobs, ManifestWriter
 from .proof.report import Report
+from .relay.accounts import Accounts
+from .relay.inbox import Inbox
+from .relay.jobs import DORMANT
+from .relay.links import FileLinks
+from .relay.openline import OpenLine
+from .relay.parts import RelayParts
+from .relay.polling import Pollers
+from .relay.texts import language_of
 from .search import Index, IndexedSearch, Indexer
-from .settings import Settings
+from .settings import HANDLER_PATH, Settings
 from .staff import Desk, StaffJobs
 from .staff.choice import lines_in_force
 from .staff.state import StateReader
@@ -51,7 +55,6 @@ from .sync.refresh import Refresh
 from .traffic import Recorder, SqliteTraffic
 from .traffic.masks import Masks
 from .traffic.outbound import Outbound
-from .visitors import SqliteVisitors
 from .web.api.long_poll import LongPoll
 from .web.api_tokens import USES_FACT
 from .web.door import Door
@@ -80,8 +83,8 @@ class Instance:
         self.report = Report(self.archive, self.compared, SqliteCompleteness(self.storage))
         self.outbox = SqliteOutbox(self.storage)
         self.staff = SqliteStaff(self.storage)
-        self.views = SqliteViews(self.storage)
-        self.visitors = SqliteVisitors(self.storage)
+        self.channels = SqliteChannels(self.storage)
+        self._channel_secrets: tuple[str, ...] = ()
         self.masks = Masks(self._secrets)
         self.traffic = SqliteTraffic(self.storage)
         self.recorder = Recorder(
@@ -119,6 +122,7 @@ class Instance:
             lambda kinds: self.worker.wake(kinds),
             asks_back=settings.event_mode == "fetch",
             staff=self.staff,
+            channels=self.channels,
         )
         self.desk = Desk(
             self.storage,
@@ -142,6 +146,9 @@ class Instance:
         )
         self.sync = Sync(self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, self.lines)
         self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
+        self.relay = self._relay()
+        self.accounts = Accounts(self.relay, settings.instance)
+        self.pollers = Pollers(self.relay, lambda: self.worker.may_work() and self.is_enabled())
         self.parts = jobs.Parts(
             storage=self.storage,
             archive=self.archive,
@@ -167,9 +174,17 @@ class Instance:
             sync=self.sync,
             staff=StaffJobs(self.storage, self.archive, self.staff, self.client, self.state.read),
             desk=self.desk,
+            relay=self.relay,
+            accounts=self.accounts,
         )
         self.worker = Worker(
-            home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled
+            home / "worker.lock",
+            self.storage,
+            self.outbox,
+            self.pace,
+            jobs.lanes(self.parts),
+            self.is_enabled,
+            DORMANT,
         )
         index = Index(home / "search.db")
         self.search = IndexedSearch(self.archive, index)
@@ -200,6 +215,35 @@ class Instance:
         self.long_poll = LongPoll(self.archive, lambda: self.is_leaving())
         self.is_leaving: Callable[[], bool] = lambda: False  # the server tells when the process begins to end
 
+    def _relay(self) -> RelayParts:
+        """Channels of open lines; nothing of a messenger is loaded before it has an account."""
+        settings = self.settings
+        public_url = settings.public_url.removesuffix(HANDLER_PATH.lstrip("/"))
+        messages = SqliteChannelMessages(self.storage)
+        registry = Registry(settings.instance, public_url, settings.channels, settings.channel_urls)
+
+        def language() -> str:
+            stored = self.tokens.current()
+            return language_of(stored.client_endpoint if stored is not None else self.policy.portal)
+
+        return RelayParts(
+            storage=self.storage,
+            intake=self.intake,
+            channels=self.channels,
+            messages=messages,
+            registry=registry,
+            inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language),
+            open_line=OpenLine(self.client, settings.connector_handler, settings.public_url),
+            links=FileLinks(settings.home, public_url),
+            metrics=self.metrics,
+            language=language,
+            accounts_changed=self._accounts_changed,
+        )
+
+    def _accounts_changed(self) -> None:
+        self._channel_secrets = self.channels.secrets()
+        self.pollers.refresh()
+
     def start(self) -> None:
         """Open the archive, begin to work, and bring the portal into the wanted state. Raises StorageError."""
         self.storage.open()
@@ -217,7 +261,9 @@ class Instance:
         self.parts.retention.start()
         self.parts.manifests.start()
         self.intake.queue(survey_job())
+        self.accounts.attach_all()
         self.worker.start()
+        self._accounts_changed()
         if self.fetcher is not None:
             self.fetcher.start()
         for doubt in self.settings.doubts():
@@ -229,6 +275,7 @@ class Instance:
         if self.fetcher is not None:
             self.fetcher.stop()
         self.downloader.stop()
+        self.pollers.stop()
         self.courier.stop()
         self.worker.stop()
         self.indexer.stop()
@@ -282,8 +329,7 @@ class Instance:
             "erased_sessions",
             "manifests",
             "subscriptions",
-            "visits",
-            "looks",
+            *CHANNEL_TABLES,
         )
         copy = self.storage.start_afresh(kept)
         self.manifests.begin_anew()
@@ -292,7 +338,8 @@ class Instance:
 
     def _secrets(self) -> tuple[str, ...]:
         """What must not be seen anywhere, whoever repeats it."""
-        known = (self.settings.api_secret_token, self.settings.client_secret)
+        settings = self.settings
+        known = (settings.api_secret_token, settings.client_secret, settings.handler_secret, *self._channel_secrets)
         stored = self.tokens.current()
         if stored is None:
             return known

@@ -18,6 +18,7 @@ from .bitrix.event_types import (
     AppUninstalled,
     BotAsked,
     BotDeleted,
+    ConnectorChanges,
     ConnectorMessages,
     ConnectorStopped,
     Event,
@@ -30,6 +31,7 @@ from .bitrix.event_types import (
     SessionFinished,
     SessionStarted,
 )
+from .channels.store import SqliteChannels
 from .db import Tx, Writes
 from .model import ChatFacts, JournalEntry, NewJob
 from .outbox import Puts
@@ -45,11 +47,16 @@ NAMES: Final = "names"
 ANSWER: Final = "answer"
 GREET: Final = "greet"
 CHANNEL_SEND: Final = "channel.send"
+CHANNEL_EDIT: Final = "channel.edit"
+CHANNEL_DELETE: Final = "channel.delete"
 CONNECTOR_ACTIVATE: Final = "connector.activate"
 
 RECONCILE_DELAY_S: Final = 3.0  # the portal writes the last messages of a session a moment after closing it
 SOON_S: Final = 60.0  # for a job that is due later nobody is woken
 IDLE_S: Final = 600.0  # after the first thing said since the last comparison
+
+_SWITCHED_OFF: Final = "switched off on line {} in the portal: choose a line again"
+_LINE_DELETED: Final = "line {} was deleted in the portal: choose another"
 
 _SOURCE_OF_FEED: Final = {"bot": Source.BOT, "line": Source.SECOND_FEED, "connector": Source.SECOND_FEED}
 
@@ -58,7 +65,7 @@ class Intake:
     """`wake`: called after a commit with the kinds of the new jobs.
 
     `asks_back`: the events tell neither a chat's session nor its end (imbot.v2), so the portal is asked for both.
-    `staff`: who may give the bot commands; None: nobody.
+    `staff`: who may give the bot commands; None: nobody. `channels`: the accounts that lose a line; None: nobody has.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Intake:
         *,
         asks_back: bool = False,
         staff: Staff | None = None,
+        channels: SqliteChannels | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
@@ -78,6 +86,7 @@ class Intake:
         self._outbox = outbox
         self._files = files
         self._staff = staff
+        self._channels = channels
         self._wake = wake
         self._asks_back = asks_back
         self._now = now
@@ -144,6 +153,8 @@ class Intake:
                 return archive.is_erased(tx, chat.chat_id, message.message_id, message.sent_at)
             case MessageEdited(chat, message_id) | MessageDeleted(chat, message_id):
                 return archive.is_erased(tx, chat.chat_id, message_id, event.at)
+            case ConnectorChanges():
+                return any(archive.is_erased(tx, *message, event.at) for message in event.messages)
             case ConnectorMessages():
                 return any(self._is_erased(tx, added) for added in event.messages)
             case Joined(chat) | SessionStarted(chat):
@@ -189,10 +200,17 @@ class Intake:
                 later = [self._later(chat_id, trace_id) for chat_id in sorted(chats)]
                 sent = [_channel_job(connector_id, line_id, item, trace_id) for item in items]
                 return [*sent, *downloads, *later]
+            case ConnectorChanges(connector_id, line_id, is_deletion, items):
+                kind = CHANNEL_DELETE if is_deletion else CHANNEL_EDIT
+                return [_channel_job(connector_id, line_id, item, trace_id, kind) for item in items]
             case ConnectorStopped(connector_id, line_id):
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
+                if self._channels is not None:
+                    self._channels.line_lost(tx, line_id, connector_id, _SWITCHED_OFF.format(line_id))
             case LineDeleted(line_id):
                 archive.forget_line(tx, line_id, int(self._now()))
+                if self._channels is not None:
+                    self._channels.line_lost(tx, line_id, None, _LINE_DELETED.format(line_id))
             case BotAsked(user_id, chat_id, command, language):
                 if self._staff and self._staff.asked(tx, user_id, chat_id, int(self._now())):
                     return [answer_job(user_id, command, language, trace_id)]
@@ -219,6 +237,8 @@ def chats_of(events: Iterable[Event]) -> set[int]:
         match event:
             case ConnectorMessages():
                 found |= chats_of(event.messages)
+            case ConnectorChanges():
+                found |= {chat_id for chat_id, _ in event.messages}
             case (
                 MessageAdded(chat)
                 | MessageEdited(chat)
@@ -289,12 +309,15 @@ def again_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
     return NewJob(RECONCILE, {"chat_id": chat_id, "session_id": session_id, "scope": "again"}, key, key, trace_id)
 
 
-def _channel_job(connector_id: str, line_id: int, item: dict[str, object], trace_id: str) -> NewJob:
+def _channel_job(
+    connector_id: str, line_id: int, item: dict[str, object], trace_id: str, kind: str = CHANNEL_SEND
+) -> NewJob:
+    """Of one message every change is carried over; the message itself once."""
     im = item.get("im")
     chat_id, message_id = (im.get("chat_id"), im.get("message_id")) if isinstance(im, dict) else ("", "")
     payload = {"connector_id": connector_id, "line_id": line_id, "item": item}
-    key = f"channel:{connector_id}:{message_id}"
-    return NewJob(CHANNEL_SEND, payload, f"channel:{connector_id}:{chat_id}", key, trace_id)
+    key = f"channel:{connector_id}:{message_id}" + (f":{kind}:{trace_id}" if kind != CHANNEL_SEND else "")
+    return NewJob(kind, payload, f"channel:{connector_id}:{chat_id}", key, trace_id)
 
 
 def activate_job(connector_id: str, line_id: int, trace_id: str) -> NewJob:

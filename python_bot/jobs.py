@@ -23,6 +23,9 @@ from .errors import B24BotError, CallRefused, NotAuthorized
 from .metrics import Metrics
 from .model import Handover, Job, Lines
 from .proof.manifest import MANIFEST, ManifestJobs
+from .relay.accounts import Accounts
+from .relay.jobs import relay_lanes
+from .relay.parts import RelayParts
 from .staff import Desk, StaffJobs
 from .staff.choice import is_in_force, lines_in_force
 from .sync import Sync
@@ -53,6 +56,8 @@ class Parts:
     sync: Sync
     staff: StaffJobs
     desk: Desk
+    relay: RelayParts
+    accounts: Accounts
 
 
 class HandoverJobs:
@@ -188,6 +193,7 @@ def ensure_portal(parts: Parts, job: Job) -> None:
     value["pending"] = choice is not None and is_chosen and choice.is_pending
     parts.storage.write(lambda tx: _keep_portal(parts.archive, tx, value))
     parts.sync.begin()
+    parts.accounts.attach_all(job.trace_id)
     log.info(
         "the portal is set up: bot %d, lines %s, problems: %s",
         state.bot_id,
@@ -244,27 +250,20 @@ def ask_names(parts: Parts, job: Job) -> None:
 
 
 def activate_connector(parts: Parts, job: Job) -> None:
-    """The administrator opened our connector's settings on a line: switch it on and say who we are.
+    """The administrator opened our connector's settings on a line: that is the line of its account from now on.
+
+    A connector without an account (of an application's own) is switched on and says who we are.
 
     https://apidocs.bitrix24.com/api-reference/imopenlines/imconnector/imconnector-activate.html
     """
     connector, line = job.payload["connector_id"], job.payload["line_id"]
+    if parts.accounts.connect_line(connector, line):
+        parts.storage.write(lambda tx: parts.archive.connector_line(tx, connector, line, True, int(time.time())))
+        return
     parts.client.call("imconnector.activate", {"CONNECTOR": connector, "LINE": line, "ACTIVE": 1})
     data = {"ID": connector, "NAME": parts.wish.bot_name}
     parts.client.call("imconnector.connector.data.set", {"CONNECTOR": connector, "LINE": line, "DATA": data})
     parts.storage.write(lambda tx: parts.archive.connector_line(tx, connector, line, active=True, at=int(time.time())))
-
-
-def send_to_channel(parts: Parts, job: Job) -> None:
-    """An operator's message for a connector that no channel of this instance serves: buried, to be revived."""
-    raise NoChannel(
-        f"no channel serves the connector {job.payload['connector_id']} on line {job.payload['line_id']}",
-        next_step="set the channel up, then revive the job",
-    )
-
-
-class NoChannel(B24BotError):
-    pass
 
 
 def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
@@ -282,7 +281,6 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
             intake.ENSURE: single(ensure_portal),
             intake.GREET: SingleJobs(parts.staff.greet),
             intake.CONNECTOR_ACTIVATE: single(activate_connector),
-            intake.CHANNEL_SEND: single(send_to_channel),
             intake.DESCRIBE: single(describe_chat),
             intake.NAMES: single(ask_names),
             intake.RECONCILE: parts.sync.reconcile,
@@ -293,6 +291,7 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
         # Of its own: the first manifest of a large archive takes minutes.
         "proof": {MANIFEST: parts.manifests},
         "files": {FILE_FETCH: FetchJobs(parts.files), FILE_SURVEY: SurveyJobs(parts.files)},
+        **relay_lanes(parts.relay, parts.accounts),
         # A second thread, so that one slow file does not hold all others.
         **({"more files": {FILE_FETCH: FetchJobs(parts.files)}} if parts.files.queue.is_on else {}),
     }

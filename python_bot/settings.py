@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from .errors import SettingsError
 from .model import Handover, Lines
@@ -18,6 +18,7 @@ INSTANCE_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?")
 DEFAULT_BOT_NAME: Final = "Python Interceptor Bot"
 SHORT_TOKEN: Final = 16
 HANDLER_PATH: Final = "/python_bot/"
+CHANNEL_URLS: Final = {"telegram": "TELEGRAM_API_URL", "avito": "AVITO_API_URL"}
 DEFAULT_FILE_MAX_MB: Final = 200
 DEFAULT_DISK_RESERVE_MB: Final = 1024
 DEFAULT_JOURNAL_DAYS: Final = 14
@@ -49,8 +50,15 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_WEBHOOK_HOSTS": "hosts in the server's own network that outgoing webhooks may call, such as 10.0.0.7:9000",
     "B24BOT_RATE_LIMIT": "requests a minute that each API token may send",
     "B24BOT_CORS_ORIGINS": "origins such as https://crm.example.ru whose pages may call the API from a browser",
-    "B24BOT_UI_ACCESS": "who besides administrators sees what in /ui/: admins (nobody), own dialogs, own line, or all",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    "TG_BOT_TOKEN": "token of the first Telegram bot; further ones are added by `botctl` or the API",
+    "TG_USE_POLLING": "1: the first bot asks Telegram for messages; 0: Telegram calls /tg/webhook",
+    "TG_WEBHOOK_SECRET": "what Telegram says with each call of /tg/webhook; made up when it is missing",
+    "TELEGRAM_API_URL": "address of a Bot API server of your own instead of https://api.telegram.org",
+    "AVITO_API_URL": "address instead of https://api.avito.ru, for tests",
+    "B24_LINE_ID": "open line of the first Telegram bot",
+    "B24_HANDLER_SECRET": "what the portal says with each call of /b24/handler; without it /python_bot/ is called",
+    "B24BOT_CHANNELS": "further channels: name=module of an installed package, separated by spaces",
     "API_PUBLIC_READ": "1 opens the reading of dialogs and users without a token",
     "B24BOT_THREADS": "threads that take requests; more fill a group commit better on a slow disk",
     "B24BOT_GUNICORN_LOG_LEVEL": "how much gunicorn itself says: debug, info, warning or error",
@@ -82,9 +90,15 @@ class Settings:
     webhook_hosts: tuple[str, ...] = ()
     rate_limit: int = DEFAULT_RATE_LIMIT
     cors_origins: tuple[str, ...] = ()
-    ui_access: Literal["admins", "own", "line", "all"] = "admins"
     log_level: str = "INFO"
     public_read: bool = False
+    tg_bot_token: str = ""
+    tg_use_polling: bool = True
+    tg_webhook_secret: str = ""
+    line_id: int | None = None
+    handler_secret: str = ""
+    channels: Mapping[str, str] = field(default_factory=dict)
+    channel_urls: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -113,13 +127,27 @@ class Settings:
             webhook_hosts=reader.bare_hosts("B24BOT_WEBHOOK_HOSTS"),
             rate_limit=reader.size("B24BOT_RATE_LIMIT", DEFAULT_RATE_LIMIT),
             cors_origins=reader.origins("B24BOT_CORS_ORIGINS"),
-            ui_access=reader.choice("B24BOT_UI_ACCESS", "admins", "own", "line", "all"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
+            tg_bot_token=reader.text("TG_BOT_TOKEN"),
+            tg_use_polling=reader.flag("TG_USE_POLLING") if reader.text("TG_USE_POLLING") else True,
+            tg_webhook_secret=reader.text("TG_WEBHOOK_SECRET"),
+            line_id=reader.line("B24_LINE_ID"),
+            handler_secret=reader.text("B24_HANDLER_SECRET"),
+            channels=reader.modules("B24BOT_CHANNELS"),
+            channel_urls={name: url for name, variable in CHANNEL_URLS.items() if (url := reader.base_url(variable))},
         )
         if reader.problems:
             raise SettingsError(reader.problems)
         return settings
+
+    @property
+    def connector_handler(self) -> str:
+        """Where the portal sends the events of connectors: `/b24/handler` has a secret of its own."""
+        if not self.handler_secret:
+            return self.public_url
+        base = self.public_url.removesuffix(HANDLER_PATH.lstrip("/"))
+        return f"{base}b24/handler?{urlencode({'secret': self.handler_secret})}"
 
     def doubts(self) -> list[str]:
         """What is allowed but probably not meant; for the log of a start."""
@@ -281,6 +309,23 @@ class _Reader:
             self._bad(name, f"{value!r} is neither none, all, nor ids such as 3,7")
             return Lines()
         return Lines(ids=tuple(dict.fromkeys(int(text) for text in ids)))
+
+    def line(self, name: str) -> int | None:
+        value = self.text(name)
+        if value and not _is_id(value):
+            self._bad(name, f"{value!r} is no number of an open line")
+            return None
+        return int(value) if value else None
+
+    def modules(self, name: str) -> dict[str, str]:
+        """'mail=acme_mail.channel' -> the same as a map."""
+        found: dict[str, str] = {}
+        for value in self.text(name).replace(",", " ").split():
+            channel, _, module = value.partition("=")
+            if not (re.fullmatch(r"[a-z][a-z0-9]{0,19}", channel) and re.fullmatch(r"\w+(\.\w+)*", module)):
+                self._bad(name, f"{value!r} does not look like mail=acme_mail.channel")
+            found[channel] = module
+        return found
 
     def handover(self, name: str) -> Handover:
         value = self.text(name).lower() or "operator"

@@ -64,7 +64,7 @@ class Paced(Protocol):
 
 
 class Lane(threading.Thread):
-    """One thread over some kinds of jobs."""
+    """One thread over some kinds of jobs. `idle`: called whenever nothing is due."""
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Lane(threading.Thread):
         outbox: Outbox,
         is_enabled: Callable[[], bool],
         may_work: Callable[[], bool],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name=f"b24bot-{name}", daemon=True)
         self._handlers = handlers
@@ -81,6 +82,7 @@ class Lane(threading.Thread):
         self._outbox = outbox
         self._is_enabled = is_enabled
         self._may_work = may_work
+        self._idle = idle
         self._woken = threading.Event()
         self._stopping = False
         self._failing = False
@@ -128,6 +130,7 @@ class Lane(threading.Thread):
                 self._do(handler, jobs)
                 return 0.0
             pause = min(pause, max(SHORTEST_LOOK_S, wait))
+        self._idle()
         return pause
 
     def _claim(self, kind: str, handler: Handler, now: float) -> list[Job]:
@@ -226,7 +229,10 @@ class WorkerLock:
 
 
 class Worker:
-    """The lanes of one process, started together."""
+    """The lanes of one process, started together.
+
+    `dormant`: names of lanes that most instances never need: each begins with the first job of its kinds.
+    """
 
     def __init__(
         self,
@@ -236,24 +242,46 @@ class Worker:
         pace: Pace,
         lanes: Mapping[str, Mapping[str, Handler]],
         is_enabled: Callable[[], bool],
+        dormant: Collection[str] = (),
     ) -> None:
         self._lock = WorkerLock(lock_path)
         self._storage = storage
         self._outbox = outbox
         self._pace = pace
-        self.lanes = [
-            Lane(name, handlers, storage, outbox, is_enabled, self.may_work) for name, handlers in lanes.items()
-        ]
-        self._kinds = {lane: frozenset(handlers) for lane, handlers in zip(self.lanes, lanes.values(), strict=True)}
+        self._started = False
+        self._guard = threading.Lock()
+        found = {
+            name: Lane(name, handlers, storage, outbox, is_enabled, self.may_work, self._wake_dormant)
+            for name, handlers in lanes.items()
+        }
+        self._kinds = {found[name]: frozenset(handlers) for name, handlers in lanes.items()}
+        self._dormant = {found[name] for name in dormant}
+        self.lanes = [lane for lane in found.values() if lane not in self._dormant]
 
     def start(self) -> None:
-        for lane in self.lanes:
-            lane.start()
+        with self._guard:
+            self._started = True
+            for lane in self.lanes:
+                lane.start()
 
     def wake(self, kinds: Collection[str]) -> None:
         for lane, own in self._kinds.items():
             if not own.isdisjoint(kinds):
+                self._begin(lane)
                 lane.wake()
+
+    def _begin(self, lane: Lane) -> None:
+        with self._guard:
+            if self._started and lane in self._dormant:
+                self._dormant.remove(lane)
+                self.lanes.append(lane)
+                lane.start()
+
+    def _wake_dormant(self) -> None:
+        """Jobs may have been left by a former process, or brought by another one."""
+        for lane in list(self._dormant):
+            if self._outbox.next_due(self._kinds[lane]) is not None:
+                self._begin(lane)
 
     def wake_all(self) -> None:
         for lane in self.lanes:
@@ -261,6 +289,8 @@ class Worker:
 
     def stop(self, timeout_s: float = 10.0) -> None:
         self._pace.stop()
+        with self._guard:
+            self._started = False  # none begins any more
         for lane in self.lanes:
             lane.stop()
         for lane in self.lanes:

@@ -22,15 +22,15 @@ CHUNK: Final = 200  # messages of one transaction: a few milliseconds, so that n
 NO_CHAT: Final = 0
 NOT_LOOKED_AT: Final = -1
 
-Key = Literal["message", "chat", "session", "journal", "outbox", "user"]
+Key = Literal["message", "chat", "session", "journal", "outbox", "user", "channel"]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """A table and its columns with personal data.
 
-    `key`: how rows are found: by `message_id`, by `chat_id`, by `session_ref`; the journal, the outbox and the users
-    have ways of their own. `outlives`: stays while the dialog has messages newer than the erasure.
+    `key`: how rows are found: by `message_id`, by `chat_id`, by `session_ref`; the journal, the outbox, the users and
+    the messengers' chats have ways of their own. `outlives`: stays while the dialog has messages newer than that.
     """
 
     table: str
@@ -77,7 +77,10 @@ PLACES: Final = (
     Place("happenings", ("event",), "chat", outlives=True),
     Place("deliveries", ("event", "state", "last_error"), "chat", outlives=True),
     Place("delivery_lanes", (), "chat", outlives=True),
-    Place("looks", ("what", "token"), "chat"),
+    Place("channel_message_ids", ("message_id",), "channel"),
+    Place("channel_messages", ("direction", "chat_id", "kind", "status", "problem", "body"), "channel"),
+    Place("channel_topics", ("chat_id", "group_id", "thread_id", "state"), "channel", outlives=True),
+    Place("channel_chats", ("chat_id", "name", "url", "person", "about", "state"), "channel", outlives=True),
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),
 )
 HARMLESS: Final = {
@@ -91,9 +94,11 @@ HARMLESS: Final = {
     "erased_chats": "numbers that keep erased conversations from coming back",
     "erased_sessions": "the same for sessions",
     "manifests": "hashes of files of hashes",
+    "channel_accounts": "the company's own bots and shops",
+    "channel_secrets": "their tokens",
+    "channel_seen": "numbers of what messengers told: it does not come again",
     "session_ranges": "which session numbers were looked at",
     "subscriptions": "addresses of integrators' machines, and the secrets that they check our calls with",
-    "visits": "employees who are signed in with a browser, until their visit is over",
     "imports": "fingerprints of archives that were taken over",
     "imported_messages": "numbers of messages that were taken over: they do not come again",
     "http_texts": "names of members of bodies, and of programs; no values",
@@ -212,6 +217,11 @@ class SqliteErasure:
         }
         if newer is not None:
             tx.sql.execute(_RECOUNT, (chat_id,))
+        for place in self._places(tx, "channel"):
+            if newer is None or not place.outlives:
+                tx.sql.execute(
+                    _OF_CHANNEL[place.table] + ("" if newer is None else _SETTLED.get(place.table, "")), (chat_id,)
+                )
         users = self._orphans(tx, [row[0] for row in present])
         return Erased(dialogs=gone.get("dialogs", 0), jobs=jobs, users=users)
 
@@ -321,6 +331,20 @@ _UNLINKED: Final = (
     " WHERE chat_id = 0 AND journal_id > ? ORDER BY journal_id LIMIT ?"
 )
 _ENTRIES: Final = "SELECT id, event, format, body FROM journal WHERE id > ? ORDER BY id LIMIT ?"
+_CHANNEL_CHATS: Final = "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?"
+_CHANNEL_MESSAGES: Final = f"SELECT id FROM channel_messages WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})"
+# What goes through a messenger's chat is known by the portal's chat that it became.
+_OF_CHANNEL: Final = {
+    "channel_message_ids": f"DELETE FROM channel_message_ids WHERE ref IN ({_CHANNEL_MESSAGES})",
+    "channel_messages": f"DELETE FROM channel_messages WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
+    "channel_topics": f"DELETE FROM channel_topics WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
+    "channel_chats": "DELETE FROM channel_chats WHERE portal_chat_id = ?",
+}
+# Somebody writes in it just now: what is not through yet has to arrive.
+_SETTLED: Final = {
+    "channel_message_ids": " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending'))",
+    "channel_messages": " AND status NOT IN ('waiting', 'sending')",
+}
 _SESSIONS: Final = "SELECT id FROM sessions WHERE chat_id = ?"
 _NEWER: Final = "SELECT 1 FROM messages WHERE chat_id = ? LIMIT 1"
 _RECOUNT: Final = (

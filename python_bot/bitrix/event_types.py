@@ -91,6 +91,19 @@ class ConnectorMessages:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectorChanges:
+    """Messages for our own channels that an operator changed or deleted. `messages`: the portal's
+    chat and message of each; `at`: when."""
+
+    connector_id: str
+    line_id: int
+    is_deletion: bool
+    items: tuple[Tree, ...]
+    messages: tuple[tuple[int, int], ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectorStopped:
     connector_id: str
     line_id: int
@@ -129,6 +142,7 @@ Event = (
     | AppUninstalled
     | AppTested
     | ConnectorMessages
+    | ConnectorChanges
     | ConnectorStopped
     | LineDeleted
     | BotAsked

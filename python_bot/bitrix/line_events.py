@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..model import ChatFacts, Message, User
 from .bbcode import plain
 from .event_types import (
+    ConnectorChanges,
     ConnectorMessages,
     ConnectorStopped,
     Event,
@@ -143,6 +144,23 @@ def connector_message(data: Node, ts: int) -> list[Event]:
             author = User(author_id, "", "operator" if author_id else "system")
             messages.append(MessageAdded(chat, _message(node, chat, message_id, author, ts), "connector"))
     return [ConnectorMessages(connector_id, line_id, tuple(messages), tuple(items))]
+
+
+def connector_message_update(data: Node, ts: int) -> list[Event]:
+    return _connector_changes(data, ts, is_deletion=False)
+
+
+def connector_message_delete(data: Node, ts: int) -> list[Event]:
+    return _connector_changes(data, ts, is_deletion=True)
+
+
+def _connector_changes(data: Node, ts: int, *, is_deletion: bool) -> list[Event]:
+    """For the channel only: the archive hears of the same change from the bot and from the line."""
+    rows = data.node("MESSAGES").nodes()
+    ims = [row.node("im") for row in rows]
+    messages = tuple((im.id("chat_id"), im.id("message_id")) for im in ims)
+    items = tuple(row.raw for row in rows)
+    return [ConnectorChanges(data.text("CONNECTOR"), data.id("LINE"), is_deletion, items, messages, ts)]
 
 
 def connector_stop(data: Node, ts: int) -> list[Event]:

@@ -141,16 +141,12 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is.
-
-    `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
-    """
+    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is."""
 
     name: str
     type: str
     size: int
     url: str = field(repr=False)
-    source: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

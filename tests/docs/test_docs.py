@@ -203,10 +203,9 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
         instance.close()
     names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
-    names |= {"<name>": "NAME", "<int:subscription_id>": "SUBSCRIPTION_ID", "<int:delivery_id>": "DELIVERY_ID"}
+    names |= {"<int:subscription_id>": "SUBSCRIPTION_ID", "<int:delivery_id>": "DELIVERY_ID"}
     for converter, name in names.items():
         routes = {route.replace(converter, name) for route in routes}
-    routes = {route for route in routes if not route.startswith(("/python_bot/<", "/ui/<"))}
+    routes = {route for route in routes if not route.startswith("/python_bot/<")}
     documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+(?:\.yaml)?)", API)) | {"/python_bot/", "/python_bot"}
-    pages = set(re.findall(r"`(?:GET|POST) (/ui/[\w/]*)", read("docs/ui.md"))) | {"/ui"}
-    assert routes == documented | pages
+    assert routes == documented

@@ -28,6 +28,15 @@ RARE = {
     "file_failures_total",
     "webhook_deliveries_total",
     "webhook_seconds",
+    "channel_heard_total",
+    "channel_repeated_total",
+    "channel_in_total",
+    "channel_in_seconds",
+    "channel_out_total",
+    "channel_out_seconds",
+    "channel_failed_total",
+    "channel_doubts_total",
+    "channel_poll_failures_total",
 }
 
 

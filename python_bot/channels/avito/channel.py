@@ -142,7 +142,7 @@ class Avito:
 
     def _upload(self, account: Account, file: OutgoingFile) -> str:
         def content() -> Content:
-            found = file.source() if file.source is not None else self._client.download(file.url)
+            found = self._client.download(file.url)
             return Content(outbound.image_type(file), found.size, found.blocks)
 
         path = f"/messenger/v1/accounts/{account.identity.external_id}/uploadImages"

@@ -1,0 +1,62 @@
+"""Which thread does which job of the channels. None of them begins before an instance has an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ..errors import B24BotError
+from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
+from ..model import Job
+from .accounts import Accounts
+from .incoming import Arrivals, describe_chat
+from .kinds import CHANNEL_ATTACH, CHANNEL_DESCRIBE, CHANNEL_IN, CHANNEL_READ, CHANNEL_STATUS
+from .outgoing import Answers, Statuses
+from .parts import RelayParts
+
+DORMANT: Final = ("open line", "messengers", "more messengers")
+
+
+class OneByOne:
+    """A kind whose jobs are done one by one. `buried`: told after one was given up."""
+
+    limit = 1
+
+    def __init__(
+        self, do: Callable[[Job], None], buried: Callable[[Job, str], None] = lambda job, reason: None
+    ) -> None:
+        self._do = do
+        self._buried = buried
+
+    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
+        outcomes: list[Exception | None] = []
+        for job in jobs:
+            try:
+                self._do(job)
+                outcomes.append(None)
+            except B24BotError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def buried(self, job: Job, reason: str) -> None:
+        self._buried(job, reason)
+
+
+Done = OneByOne | Arrivals | Statuses
+
+
+def relay_lanes(parts: RelayParts, accounts: Accounts) -> Mapping[str, Mapping[str, Done]]:
+    """Thread -> kind -> handler. The portal has a thread of its own; a slow messenger does not hold another one up."""
+    answers = Answers(parts)
+    messengers: dict[str, Done] = {
+        CHANNEL_SEND: OneByOne(answers.send, answers.buried),
+        CHANNEL_EDIT: OneByOne(answers.edit),
+        CHANNEL_DELETE: OneByOne(answers.delete),
+        CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
+        CHANNEL_READ: OneByOne(answers.mark_read),
+    }
+    return {
+        "open line": {CHANNEL_IN: Arrivals(parts), CHANNEL_STATUS: Statuses(parts)},
+        "messengers": {**messengers, CHANNEL_ATTACH: OneByOne(accounts.attach)},
+        "more messengers": messengers,
+    }

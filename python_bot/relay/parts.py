@@ -1,0 +1,33 @@
+"""What everything in this room works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..channels.messages import SqliteChannelMessages
+from ..channels.registry import Registry
+from ..channels.store import SqliteChannels
+from ..db import Storage
+from ..intake import Intake
+from ..metrics import Metrics
+from .inbox import Inbox
+from .links import FileLinks
+from .openline import OpenLine
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    """`language`: of the portal's people. `accounts_changed`: told after an account came, went or changed."""
+
+    storage: Storage
+    intake: Intake
+    channels: SqliteChannels
+    messages: SqliteChannelMessages
+    registry: Registry
+    inbox: Inbox
+    open_line: OpenLine
+    links: FileLinks
+    metrics: Metrics
+    language: Callable[[], str]
+    accounts_changed: Callable[[], None]
