@@ -30,7 +30,7 @@ stamp() {
 	{
 		"$1" -c 'import sys; print(sys.version, sys.base_prefix)'
 		pwd
-		cat requirements-dev.txt tests/api/requirements.txt
+		cat requirements-dev.txt tests/api/requirements.txt tests/clients/requirements.txt
 	} | sha256sum | cut -d' ' -f1
 }
 
@@ -48,6 +48,7 @@ make_venv() {
 	venv_with "$python" .venv requirements-dev.txt
 	# Programs that tests start; apart, because of all that they bring along.
 	venv_with "$python" .venv/api tests/api/requirements.txt
+	venv_with "$python" .venv/clients tests/clients/requirements.txt
 	printf '%s\n' "$stamp" >.venv/stamp
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes requirements.txt, requirements-dev.txt and tests/api/requirements.txt from their .in files, with a hash of every file of each version.
+# Writes requirements.txt, requirements-dev.txt and those of tests/api and tests/clients from their .in files, with a hash of
+# every file of each version.
 # Versions stay as they are unless a .in file forbids them; `--upgrade` or `--upgrade-package NAME` asks for newer ones.
 # The oldest supported Python (3.11) must run it: what only older ones need is then in the files too.
 set -euo pipefail
@@ -37,6 +38,7 @@ main() {
 	lock requirements "$@"
 	lock requirements-dev "$@"
 	lock tests/api/requirements "$@"
+	lock tests/clients/requirements "$@"
 }
 
 main "$@"

@@ -11,7 +11,12 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-LOCKED: Final = ["requirements.txt", "requirements-dev.txt", "tests/api/requirements.txt"]
+LOCKED: Final = [
+    "requirements.txt",
+    "requirements-dev.txt",
+    "tests/api/requirements.txt",
+    "tests/clients/requirements.txt",
+]
 
 # Each of these would cost an instance megabytes or tie it to somebody's service; the standard library does.
 HEAVY: Final = [

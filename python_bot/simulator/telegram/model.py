@@ -11,7 +11,7 @@ ON_REQUEST = frozenset({"chat_member", "message_reaction", "message_reaction_cou
 RIGHTS = (
     "can_manage_chat", "can_delete_messages", "can_manage_video_chats", "can_restrict_members",
     "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories", "can_edit_stories",
-    "can_delete_stories",
+    "can_delete_stories", "can_send_welcome_messages",
 )  # fmt: skip
 # Of groups only; every right is in an answer, those that are off too.
 GROUP_RIGHTS = ("can_pin_messages", "can_manage_topics")
