@@ -28,10 +28,14 @@ from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
+from .web.key_file import FILE_NAME as PAGE_KEY
+from .web.key_file import KeyFile
 from .web.oauth import OAuthReturn
-from .web.page_token import FILE_NAME as PAGE_KEY
 from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
+from .web.ui.blueprint import Parts as Pages
+from .web.ui.blueprint import blueprint as ui_blueprint
+from .web.ui.keeper import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +90,11 @@ def flask_app(instance: Instance) -> Flask:
         ensure=lambda trace_id: instance.intake.queue(ensure_job(trace_id)),
     )
     errors.register(app)
-    app.register_blueprint(page.blueprint(instance.desk, PageTokens(settings.home / PAGE_KEY), instance.state.read))
+    key, streams = KeyFile(settings.home / PAGE_KEY), export_api.Streams(instance.exporter)
+    keeper = Keeper(instance.storage, instance.visitors, access, key, instance.desk.portal, settings.ui_access)
+    pages = Pages(instance.archive, instance.views, instance.search, instance.contents, streams, instance.long_poll)
+    app.register_blueprint(ui_blueprint(pages, keeper, instance.desk.portal, settings.prefix))
+    app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read))
     app.register_blueprint(hooks.blueprint(instance.door, oauth, settings.prefix))
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
@@ -94,7 +102,7 @@ def flask_app(instance: Instance) -> Flask:
         contract_api.blueprint(access),
         completeness_api.blueprint(instance.report, access),
         search_api.blueprint(instance.search, access),
-        export_api.blueprint(instance.exporter, instance.search, access),
+        export_api.blueprint(streams, instance.search, access),
         stats_api.blueprint(instance.archive, access),
         subscriptions_api.blueprint(
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew

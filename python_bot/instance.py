@@ -11,7 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__, jobs
-from .archive import SqliteArchive, SqliteComparison, SqliteCompleteness, SqliteErasure, SqliteManifests, SqliteStaff
+from .archive import (
+    SqliteArchive,
+    SqliteComparison,
+    SqliteCompleteness,
+    SqliteErasure,
+    SqliteManifests,
+    SqliteStaff,
+    SqliteViews,
+)
 from .attachments import ContentStore, FileQueue, Limits, survey_job
 from .attachments.download import Downloader
 from .attachments.jobs import FileParts
@@ -55,6 +63,7 @@ from .sync.refresh import Refresh
 from .traffic import Recorder, SqliteTraffic
 from .traffic.masks import Masks
 from .traffic.outbound import Outbound
+from .visitors import SqliteVisitors
 from .web.api.long_poll import LongPoll
 from .web.api_tokens import USES_FACT
 from .web.door import Door
@@ -85,6 +94,8 @@ class Instance:
         self.staff = SqliteStaff(self.storage)
         self.channels = SqliteChannels(self.storage)
         self._channel_secrets: tuple[str, ...] = ()
+        self.views = SqliteViews(self.storage)
+        self.visitors = SqliteVisitors(self.storage)
         self.masks = Masks(self._secrets)
         self.traffic = SqliteTraffic(self.storage)
         self.recorder = Recorder(
@@ -330,6 +341,8 @@ class Instance:
             "manifests",
             "subscriptions",
             *CHANNEL_TABLES,
+            "visits",
+            "looks",
         )
         copy = self.storage.start_afresh(kept)
         self.manifests.begin_anew()

@@ -225,6 +225,36 @@ class JsonPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """Some dialogs for people: `dialog` as the lists show it, its `last` words, since when the client waits."""
+
+    rows: tuple[dict[str, Any], ...]
+    next_key: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What there is to filter by. `operators`: number and name, "" when it is not known."""
+
+    lines: tuple[int, ...]
+    connectors: tuple[str, ...]
+    operators: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """Some messages of a dialog, oldest first: `shown` as the lists show it, `hidden`, how many former `versions`.
+
+    `earlier`, `later`: whether there are more; `seen`: a place in the feed of changes, as of now.
+    """
+
+    rows: tuple[dict[str, Any], ...]
+    earlier: bool
+    later: bool
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Excerpt:
     """A dialog and perhaps one of its messages, both JSON text as the lists show them. `line_id`: the dialog's."""
 
@@ -259,7 +289,8 @@ class DialogFilter:
     """Which dialogs, or the messages of which dialogs, a reader wants; None means any.
 
     `since`, `until`: [since, until); a dialog counts when it was going on then, a message when it was sent then.
-    `message_ids`: these messages, or dialogs that hold one of them.
+    `message_ids`: these messages, or dialogs that hold one of them. `line_ids`: dialogs of any of these lines.
+    `participant_id`: dialogs in which this person takes part.
     """
 
     since: int | None = None
@@ -273,6 +304,8 @@ class DialogFilter:
     has_files: bool | None = None
     updated_after: int | None = None
     message_ids: tuple[int, ...] | None = None
+    line_ids: tuple[int, ...] | None = None
+    participant_id: int | None = None
 
 
 ANY_DIALOG: Final = DialogFilter()

@@ -50,6 +50,7 @@ VARIABLES: Final[dict[str, str]] = {
     "B24BOT_WEBHOOK_HOSTS": "hosts in the server's own network that outgoing webhooks may call, such as 10.0.0.7:9000",
     "B24BOT_RATE_LIMIT": "requests a minute that each API token may send",
     "B24BOT_CORS_ORIGINS": "origins such as https://crm.example.ru whose pages may call the API from a browser",
+    "B24BOT_UI_ACCESS": "who besides administrators sees what in /ui/: admins (nobody), own dialogs, own line, or all",
     "B24BOT_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "TG_BOT_TOKEN": "token of the first Telegram bot; further ones are added by `botctl` or the API",
     "TG_USE_POLLING": "1: the first bot asks Telegram for messages; 0: Telegram calls /tg/webhook",
@@ -90,6 +91,7 @@ class Settings:
     webhook_hosts: tuple[str, ...] = ()
     rate_limit: int = DEFAULT_RATE_LIMIT
     cors_origins: tuple[str, ...] = ()
+    ui_access: Literal["admins", "own", "line", "all"] = "admins"
     log_level: str = "INFO"
     public_read: bool = False
     tg_bot_token: str = ""
@@ -127,6 +129,7 @@ class Settings:
             webhook_hosts=reader.bare_hosts("B24BOT_WEBHOOK_HOSTS"),
             rate_limit=reader.size("B24BOT_RATE_LIMIT", DEFAULT_RATE_LIMIT),
             cors_origins=reader.origins("B24BOT_CORS_ORIGINS"),
+            ui_access=reader.choice("B24BOT_UI_ACCESS", "admins", "own", "line", "all"),
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
             tg_bot_token=reader.text("TG_BOT_TOKEN"),

@@ -3,9 +3,10 @@
 from .checkup import SqliteCheckup
 from .comparison import SqliteComparison
 from .completeness import SqliteCompleteness
-from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source, Staff
+from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source, Staff, Views
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
+from .overview import SqliteViews
 from .raw import SqliteRaw
 from .recorded import RecordedEvent, recorded_events
 from .staff import SqliteStaff
@@ -29,6 +30,8 @@ __all__ = [
     "SqliteManifests",
     "SqliteRaw",
     "SqliteStaff",
+    "SqliteViews",
     "Staff",
+    "Views",
     "recorded_events",
 ]

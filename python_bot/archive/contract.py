@@ -16,18 +16,21 @@ from ..model import (
     BotChat,
     Changes,
     ChatFacts,
+    Choices,
     CompletenessTotals,
     DialogDay,
     DialogFilter,
     DialogOrder,
     Excerpt,
     Found,
+    Glimpse,
     JournalEntry,
     JsonPage,
     ManifestDay,
     Message,
     MessageOrder,
     MessageVersion,
+    Overview,
     Passage,
     Sealable,
     SessionCheck,
@@ -235,6 +238,34 @@ class Archive(Protocol):
 
     def counts(self) -> dict[str, int]:
         """Rows by table, for status and metrics; cheap, so approximate where counting would cost."""
+
+
+class Views(Protocol):
+    """What pages for people show of an archive."""
+
+    def overview(self, after: tuple[int, ...] | None, limit: int, wanted: DialogFilter, order: DialogOrder) -> Overview:
+        """As `dialogs_page`, with the last words of each dialog and since when its client waits."""
+
+    def choices(self) -> Choices:
+        """Which lines, connectors and operators there are; cheap at any size."""
+
+    def glimpse(
+        self,
+        chat_id: int,
+        limit: int,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        at: int | None = None,
+    ) -> Glimpse:
+        """Some messages of a dialog, oldest first: before or after one of them, around one, or the newest."""
+
+    def changed(self, chat_id: int, since: int, limit: int) -> Glimpse:
+        """Messages of a dialog that changed after this place in the feed, in the order of the changes; `seen`: the new
+        place."""
+
+    def is_wanted(self, chat_id: int, wanted: DialogFilter) -> bool:
+        """Whether the filter lets this dialog through."""
 
 
 @dataclass(frozen=True, slots=True)

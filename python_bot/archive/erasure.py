@@ -81,6 +81,7 @@ PLACES: Final = (
     Place("channel_messages", ("direction", "chat_id", "kind", "status", "problem", "body"), "channel"),
     Place("channel_topics", ("chat_id", "group_id", "thread_id", "state"), "channel", outlives=True),
     Place("channel_chats", ("chat_id", "name", "url", "person", "about", "state"), "channel", outlives=True),
+    Place("looks", ("what", "token"), "chat"),
     Place("users", ("name", "kind", "first_name", "last_name", "work_position"), "user"),
 )
 HARMLESS: Final = {
@@ -99,6 +100,7 @@ HARMLESS: Final = {
     "channel_seen": "numbers of what messengers told: it does not come again",
     "session_ranges": "which session numbers were looked at",
     "subscriptions": "addresses of integrators' machines, and the secrets that they check our calls with",
+    "visits": "employees who are signed in with a browser, until their visit is over",
     "imports": "fingerprints of archives that were taken over",
     "imported_messages": "numbers of messages that were taken over: they do not come again",
     "http_texts": "names of members of bodies, and of programs; no values",

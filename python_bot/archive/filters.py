@@ -160,7 +160,13 @@ def _same_properties(wanted: DialogFilter) -> list[str]:
 
 
 def _properties(wanted: DialogFilter) -> list[tuple[str, str]]:
-    return [(name, f"d.{name} = :{name}") for name in _PROPERTIES if getattr(wanted, name) is not None]
+    found = [(name, f"d.{name} = :{name}") for name in _PROPERTIES if getattr(wanted, name) is not None]
+    if wanted.line_ids is not None:
+        found.append(("line_ids", "d.line_id IN (SELECT value FROM json_each(:line_ids))"))
+    if wanted.participant_id is not None:
+        takes_part = "SELECT p.chat_id FROM participants p WHERE p.user_id = :participant_id"
+        found.append(("participant_id", f"d.chat_id IN ({takes_part})"))
+    return found
 
 
 def _values(wanted: DialogFilter) -> dict[str, Any]:
@@ -173,6 +179,8 @@ def _values(wanted: DialogFilter) -> dict[str, Any]:
         "operator_id": wanted.operator_id,
         "client_id": wanted.client_id,
         "status": wanted.status,
+        "line_ids": None if wanted.line_ids is None else json.dumps(wanted.line_ids),
+        "participant_id": wanted.participant_id,
         "message_ids": None if wanted.message_ids is None else json.dumps(wanted.message_ids),
         "updated_after": None if wanted.updated_after is None else wanted.updated_after * MICROSECONDS,
     }

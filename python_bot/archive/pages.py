@@ -35,7 +35,7 @@ _CRM: Final = f"""(SELECT json_group_array(json_object('type', lower(t.value), '
     FROM {_CRM_PARTS} t JOIN {_CRM_PARTS} n ON n.key = t.key + 1
     WHERE t.key % 2 = 0 AND CAST(n.value AS INTEGER) > 0)"""
 
-_DIALOG: Final = f"""json_object(
+DIALOG: Final = f"""json_object(
     'chat_id', d.chat_id, 'dialog_id', d.dialog_id, 'title', d.title, 'status', d.status,
     'session_id', s.session_id, 'line_id', d.line_id, 'connector_id', NULLIF(d.connector_id, ''),
     'client', CASE WHEN d.client_id IS NULL THEN NULL
@@ -52,7 +52,7 @@ DIALOG_FROM: Final = """dialogs d LEFT JOIN sessions s ON s.id = d.session_ref
 _USER: Final = """json_object('id', u.user_id, 'name', u.name, 'kind', u.kind, 'first_name', u.first_name,
     'last_name', u.last_name, 'work_position', u.work_position)"""
 
-_ONE_DIALOG: Final = f"""SELECT {_DIALOG}, {_CRM}, (SELECT json_group_array(json(item)) FROM (
+_ONE_DIALOG: Final = f"""SELECT {DIALOG}, {_CRM}, (SELECT json_group_array(json(item)) FROM (
         SELECT json_object('id', p.user_id, 'name', COALESCE(u.name, ''), 'kind', COALESCE(u.kind, 'client')) AS item
         FROM participants p LEFT JOIN users u ON u.user_id = p.user_id
         WHERE p.chat_id = d.chat_id ORDER BY p.user_id))
@@ -110,7 +110,7 @@ def dialogs(
 ) -> JsonPage:
     with storage.read() as tx:
         rows = dialog_rows(tx, wanted, order)
-        return page(tx, _DIALOG, rows, filters.DIALOG_ORDERS[order], after, limit)
+        return page(tx, DIALOG, rows, filters.DIALOG_ORDERS[order], after, limit)
 
 
 def dialog_rows(tx: Tx, wanted: DialogFilter, order: DialogOrder) -> Rows:
@@ -217,7 +217,7 @@ def versions(storage: Storage, chat_id: int, message_id: int) -> list[MessageVer
 def excerpt(storage: Storage, chat_id: int, message_id: int | None) -> Excerpt | None:
     with storage.read() as tx:
         row = tx.sql.execute(
-            f"SELECT d.line_id, {_DIALOG} FROM {DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
+            f"SELECT d.line_id, {DIALOG} FROM {DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
         ).fetchone()
         message = tx.sql.execute(
             f"SELECT {MESSAGE} FROM {MESSAGE_FROM} WHERE m.message_id = ? AND m.chat_id = ?", (message_id, chat_id)

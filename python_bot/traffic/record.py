@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Direction = Literal["in", "out"]
-# In: `ignored` is a POST to the handler that was no event and no opened page, `page` the handler opened in a browser.
+# In: `ignored` is a POST to the handler that was no event and no opened page, `page` the handler opened in a browser,
+# `ui` the archive read in one.
 Kind = Literal[
     "event",
     "opened",
     "ignored",
     "page",
+    "ui",
     "oauth",
     "api",
     "admin",
@@ -31,6 +33,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "opened",
     "ignored",
     "page",
+    "ui",
     "oauth",
     "api",
     "admin",
@@ -42,7 +45,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "webhook",
 )
 Authorization = Literal[
-    "", "none", "bearer", "api-token", "query-token", "application_token", "auth_id", "access_token"
+    "", "none", "bearer", "api-token", "query-token", "cookie", "application_token", "auth_id", "access_token"
 ]
 # `unverified`: to be confirmed by a call later; `insufficient`: known, and opens less than was asked for.
 Outcome = Literal["", "ok", "missing", "expired", "malformed", "unknown", "mismatch", "insufficient", "unverified"]

@@ -20,7 +20,7 @@ from werkzeug.datastructures import Headers
 
 from ..model import DialogFilter
 from ..traffic.record import Authorization, Outcome
-from .api_tokens import OPENS, Scope, TokenFile
+from .api_tokens import OPENS, Scope, TokenFile, hash_of
 from .errors import ApiError
 from .inbound import note
 
@@ -116,6 +116,10 @@ class Access:
                 "token_missing",
                 "send the token as 'Authorization: Bearer …', 'X-API-Token: …' or '?token=…'",
             )
+        return self.caller_with(given, scope)
+
+    def caller_with(self, given: str, scope: Scope) -> Caller:
+        """Whose token this is. Raises ApiError 401, 403 or 429."""
         if self._token and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
             return Caller()
         found = self._further.find(given)
@@ -133,6 +137,16 @@ class Access:
             raise ApiError(403, code, what)
         self._used(found.name)
         return Caller(found.name, found.scope, found.line_id)
+
+    def caller_behind(self, is_it: Callable[[str], bool]) -> Caller | None:
+        """Who holds the token whose hash (`api_tokens.hash_of`) this is, and what it opens now; None when it opens
+        nothing any more."""
+        if self._token and is_it(hash_of(self._token.decode("utf-8", "surrogateescape"))):
+            return Caller()
+        for token in self._further.current():
+            if is_it(token.sha256) and not token.is_expired(time.time()):
+                return Caller(token.name, token.scope, token.line_id)
+        return None
 
 
 _TOO_LITTLE: Final[dict[Scope, tuple[str, str]]] = {

@@ -112,12 +112,13 @@ class TokenFile:
     def find(self, given: str) -> ApiToken | None:
         """The token, expired or not. Every stored hash is compared, each in constant time."""
         wanted, found = hash_of(given), None
-        for token in self._current():
+        for token in self.current():
             if hmac.compare_digest(token.sha256, wanted):
                 found = token
         return found
 
-    def _current(self) -> list[ApiToken]:
+    def current(self) -> list[ApiToken]:
+        """Those that are there now, expired ones too."""
         try:
             stat = os.stat(self._path)  # noqa: PTH116  # once per request
         except OSError:

@@ -113,6 +113,8 @@ def _record(environ: WSGIEnvironment, found: Note, at: float, path: str, status:
 def _kind(path: str, verb: str) -> Kind:
     if path.startswith("/python_bot"):
         return "page" if verb in ("GET", "HEAD") else "ignored"
+    if path == "/ui" or path.startswith("/ui/"):
+        return "ui"
     if path.startswith("/api/"):
         return "admin" if path.startswith("/api/admin/") else "api"
     return "monitoring" if path in _MONITORING else "other"

@@ -1,26 +1,16 @@
-"""The token of the page inside the portal: 15 minutes, for one person on one portal, signed with a key of the instance.
-
-The key lies in `page.key` (0600) and is random: a key made out of API_SECRET_TOKEN would let whoever has a page token
-try passwords against it.
-"""
+"""The token of the page inside the portal: 15 minutes, for one person on one portal, signed with the instance's key."""
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import os
-import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from .errors import ApiError
+from .key_file import KeyFile
 
 LIFETIME_S: Final = 900
-KEY_BYTES: Final = 32
-FILE_NAME: Final = "page.key"
 _RENEW: Final = "open the application in Bitrix24 again"
 
 
@@ -31,10 +21,9 @@ class PageError(ApiError):
 class PageTokens:
     """Tokens look like 'p1.<user id>.<expires>.<signature>'; nothing in them is secret but that they open the page."""
 
-    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
-        self._path = path
+    def __init__(self, key: KeyFile, now: Callable[[], float] = time.time) -> None:
+        self._key = key
         self._now = now
-        self._key = b""
 
     def issue(self, portal: str, user_id: int) -> str:
         """`portal`: its origin. Raises OSError when the key cannot be written."""
@@ -57,30 +46,7 @@ class PageTokens:
         return user_id
 
     def _sign(self, portal: str, user_id: int, expires: int) -> str:
-        self._key = self._key or self._load()
-        message = f"page|{portal}|{user_id}|{expires}".encode()
-        return hmac.new(self._key, message, hashlib.sha256).hexdigest()
-
-    def _load(self) -> bytes:
-        """The key; made once, whichever process is first."""
-        with suppress(FileNotFoundError):
-            return self._read()
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-            with suppress(FileExistsError):
-                os.link(temporary, self._path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return self._read()
-
-    def _read(self) -> bytes:
-        key = self._path.read_bytes()
-        if len(key) < KEY_BYTES:
-            raise OSError(f"{self._path} is damaged: remove it, a new one is made")
-        return key
+        return self._key.sign("page", portal, user_id, expires)
 
 
 def _is_number(text: str) -> bool:

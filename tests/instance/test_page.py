@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from python_bot.simulator import App, SimulatedPortal
+from python_bot.web.key_file import KeyFile
 from python_bot.web.page_token import LIFETIME_S, PageTokens
 from tests.instance.tools import add_app, adopt, error_code, log_text, wait_idle
 from tests.support import Server, until
@@ -193,8 +194,8 @@ def test_a_missing_an_expired_and_an_invalid_token_are_three_answers(settled: Se
     token = token_of(idle_server, app)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_bytes()) == 32
     assert call(idle_server, token, "/view").status == 200
-    hour_ago = PageTokens(key, now=lambda: time.time() - 3600).issue(portal.url, 1)
-    other_portal = PageTokens(key).issue("https://other.bitrix24.ru", 1)
+    hour_ago = PageTokens(KeyFile(key), now=lambda: time.time() - 3600).issue(portal.url, 1)
+    other_portal = PageTokens(KeyFile(key)).issue("https://other.bitrix24.ru", 1)
     user, expires, signature = token.split(".")[1:]
     forged = [
         other_portal,

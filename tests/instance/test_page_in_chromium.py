@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from python_bot.simulator import App, SimulatedPortal
+from python_bot.web.key_file import KeyFile
 from python_bot.web.page_token import PageTokens
 from tests.instance.tools import add_app, adopt, wait_idle
 from tests.support import Server, until
@@ -159,7 +160,7 @@ def test_missing_and_expired_tokens_are_renewed_and_an_invalid_one_asks_to_open_
     portal, server = installed
     enter(browser, portal)
     sees(browser, "#test")
-    expired = PageTokens(server.home / "page.key", now=lambda: time.time() - 3600).issue(portal.url, 1)
+    expired = PageTokens(KeyFile(server.home / "page.key"), now=lambda: time.time() - 3600).issue(portal.url, 1)
     for broken in (expired, ""):
         browser.run("token = arguments[0]; load()", broken)
         until(lambda broken=broken: browser.run("return token") not in ("", broken), what="the page has renewed it")

@@ -33,30 +33,41 @@ NAMES: Final = ("format", "anonymise", "lang", "chat_id", "q", *wanted.NAMES)
 PACKED: Final = ("jsonl", "csv", "html")  # the others are packed already, or have a known size
 
 
-def blueprint(exporter: Exporter, search: Search, access: Access) -> Blueprint:
+class Streams:
+    """Exports that run, a few at a time, whoever asked for them."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+
+    def answer(self, wish: Wish, name: str = "export") -> Response:
+        """`name`: of the file, without its suffix. Raises ApiError 400 or 404."""
+        if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+            raise ApiError(400, "http_1_0", "HTTP/1.0 cannot show that an answer broke off; ask with HTTP/1.1")
+        if not self._places.acquire(blocking=False):
+            busy = error_answer(503, "too_many_exports", f"{AT_ONCE} exports are running; ask again in {AGAIN_S} s")
+            busy.headers["Retry-After"] = str(AGAIN_S)
+            return busy
+        try:
+            return _streamed(self._exporter.export(wish), self._places.release, name)
+        except NoSuchDialog as error:
+            self._places.release()
+            raise ApiError(404, "dialog_unknown", str(error)) from None
+        except BaseException:
+            self._places.release()
+            raise
+
+
+def blueprint(streams: Streams, search: Search, access: Access) -> Blueprint:
     api = Blueprint("export", __name__, url_prefix="/api")
     api.before_request(access.require_exporter)
-    places = threading.BoundedSemaphore(AT_ONCE)
 
     @api.get("/export")
     def export() -> Response:
         params.refuse_unknown(request.args, *NAMES)
         wish = read_wish(request.args, search)
         wish = replace(wish, wanted=narrowed(wish.wanted))
-        if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
-            raise ApiError(400, "http_1_0", "HTTP/1.0 cannot show that an answer broke off; ask with HTTP/1.1")
-        if not places.acquire(blocking=False):
-            busy = error_answer(503, "too_many_exports", f"{AT_ONCE} exports are running; ask again in {AGAIN_S} s")
-            busy.headers["Retry-After"] = str(AGAIN_S)
-            return busy
-        try:
-            return _streamed(exporter.export(wish), places.release)
-        except NoSuchDialog as error:
-            places.release()
-            raise ApiError(404, "dialog_unknown", str(error)) from None
-        except BaseException:
-            places.release()
-            raise
+        return streams.answer(wish)
 
     return api
 
@@ -81,7 +92,7 @@ def read_wish(query: Mapping[str, str], search: Search | None) -> Wish:
     )
 
 
-def _streamed(export: Export, release: Callable[[], None]) -> Response:
+def _streamed(export: Export, release: Callable[[], None], name: str = "export") -> Response:
     """The answer; at its end, whatever ended it, the file is closed and the place free."""
     let_go = _give_up_when_stalled()
     packs = export.suffix in PACKED and request.accept_encodings["gzip"] > 0
@@ -99,7 +110,7 @@ def _streamed(export: Export, release: Callable[[], None]) -> Response:
         response.content_length = export.size
     response.vary.add("Accept-Encoding")
     response.headers["Content-Type"] = export.content_type
-    response.headers["Content-Disposition"] = f'attachment; filename="export.{export.suffix}"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{export.suffix}"'
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would fill its disk for a slow client

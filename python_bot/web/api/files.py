@@ -36,34 +36,37 @@ def blueprint(archive: Archive, contents: ContentStore, access: Access) -> Bluep
             raise ApiError(404, "file_unknown", f"no message in the archive shows a file with the id {file_id}")
         if file.state != "stored":
             raise ApiError(404, "file_not_stored", _why_not(file))
-        kind = content_type(file.name)
-        try:
-            response = send_file(
-                contents.path_of(file.hash),
-                mimetype=kind,
-                as_attachment=kind == BINARY,
-                download_name=safe_name(file.name),
-                etag=file.hash,
-                last_modified=None,
-                conditional=True,
-            )
-        except FileNotFoundError:
-            raise ApiError(
-                404, "file_missing", "the content was stored, but is gone from the disk; restore files/ from a backup"
-            ) from None
-        except RequestedRangeNotSatisfiable as error:
-            refusal = error_answer(
-                416, "range_not_satisfiable", f"the file has {error.length} bytes; ask for one range"
-            )
-            refusal.headers["Content-Range"] = f"bytes */{error.length}"
-            return refusal
-        response.headers.pop("Last-Modified", None)  # of the copy on our disk: it says nothing about the file
-        response.headers["Cache-Control"] = "private, no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Content-Security-Policy"] = _POLICY
-        return response
+        return answer_content(contents, file)
 
     return api
+
+
+def answer_content(contents: ContentStore, file: StoredFile) -> Response:
+    """The content of a stored file, whole or a range of it. Raises ApiError 404 when it is gone from the disk."""
+    kind = content_type(file.name)
+    try:
+        response = send_file(
+            contents.path_of(file.hash),
+            mimetype=kind,
+            as_attachment=kind == BINARY,
+            download_name=safe_name(file.name),
+            etag=file.hash,
+            last_modified=None,
+            conditional=True,
+        )
+    except FileNotFoundError:
+        raise ApiError(
+            404, "file_missing", "the content was stored, but is gone from the disk; restore files/ from a backup"
+        ) from None
+    except RequestedRangeNotSatisfiable as error:
+        refusal = error_answer(416, "range_not_satisfiable", f"the file has {error.length} bytes; ask for one range")
+        refusal.headers["Content-Range"] = f"bytes */{error.length}"
+        return refusal
+    response.headers.pop("Last-Modified", None)  # of the copy on our disk: it says nothing about the file
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response
 
 
 def _why_not(file: StoredFile) -> str:

@@ -1,0 +1,158 @@
+"""The archive in a browser over HTTP: who gets in, what each may see, that nothing anybody wrote becomes code."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from typing import Final
+
+import pytest
+
+from python_bot.simulator import SimulatedPortal
+from tests.instance.tools import at_work
+from tests.support import TOKEN, Server, until
+from tests.support.server import Answer
+
+HOSTILE: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+
+
+class Visitor:
+    """A browser without a script: cookies, redirects, forms."""
+
+    def __init__(self, server: Server, token: str = "") -> None:
+        self.server = server
+        self.jar = CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        if token:
+            assert self.post("/ui/enter", token=token).status == 200
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._send(urllib.request.Request(self.server.url + path, headers=_named(headers)))
+
+    def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> Answer:
+        body = urllib.parse.urlencode(fields).encode()
+        return self._send(urllib.request.Request(self.server.url + path, body, headers or {}))
+
+    def form_token(self) -> str:
+        found = re.search(r'name="form" value="([0-9a-f]+)"', self.get("/ui/").text)
+        assert found
+        return found[1]
+
+    def _send(self, request: urllib.request.Request) -> Answer:
+        try:
+            with self._opener.open(request, timeout=30) as answer:
+                return Answer(answer.status, answer.read(), {**answer.headers, "Location": answer.url})
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.read(), dict(error.headers))
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+@pytest.fixture(scope="module")
+def settled() -> Iterator[tuple[SimulatedPortal, Server, int]]:
+    """An instance with one conversation, whose client is called like an attack and writes like one."""
+    with at_work(set_lines=True) as (portal, server):
+        portal.line(3).name = f"Продажи {HOSTILE}"
+        message = portal.client(f"Анна {HOSTILE}").writes(f"Сколько стоит [b]доставка[/b]? {HOSTILE}")
+        until(lambda: portal.handed_over(message.chat_id), 30, what="the dialog is handed over")
+        yield portal, server, message.chat_id
+
+
+Settled = tuple[SimulatedPortal, Server, int]
+
+
+def test_without_a_visit_every_page_leads_to_the_entry_and_back(settled: Settled) -> None:
+    _, server, chat_id = settled
+    stranger = Visitor(server)
+    for path in ("/ui/", f"/ui/dialogs/{chat_id}", "/ui/search?q=a", "/ui/files/1"):
+        answer = stranger.get(path)
+        assert answer.status == 200 and "/ui/enter?next=" in answer.headers["Location"]
+        assert "Анна" not in answer.text
+    back = stranger.post("/ui/enter", token=TOKEN, next=f"/ui/dialogs/{chat_id}")
+    assert back.headers["Location"].endswith(f"/ui/dialogs/{chat_id}")
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example/", "/\\evil.example", "/ui/\\evil"])
+def test_the_entry_leads_to_pages_of_ours_only(settled: Settled, address: str) -> None:
+    _, server, _ = settled
+    assert Visitor(server).post("/ui/enter", token=TOKEN, next=address).headers["Location"] == f"{server.url}/ui/"
+
+
+def test_a_wrong_token_and_another_site_open_nothing(settled: Settled) -> None:
+    _, server, _ = settled
+    stranger = Visitor(server)
+    assert stranger.post("/ui/enter", token="wrong").status == 401
+    assert stranger.post("/ui/enter", {"Sec-Fetch-Site": "cross-site"}, token=TOKEN).status == 403
+    assert stranger.post("/ui/enter", word="x.y").status == 401
+    assert not list(stranger.jar)
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites_and_ends_with_the_visit(settled: Settled) -> None:
+    _, server, _ = settled
+    visitor = Visitor(server, TOKEN)
+    (cookie,) = visitor.jar
+    assert cookie.path == "/ui/" and cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "Lax" and not cookie.secure
+    assert cookie.value and server.sql("SELECT COUNT(*) FROM visits WHERE cookie = ?", cookie.value) == [(0,)]
+    assert visitor.post("/ui/leave", form="wrong").status == 403
+    token = visitor.form_token()
+    other = Visitor(server)
+    other.jar.set_cookie(cookie)
+    assert visitor.post("/ui/leave", form=token).headers["Location"].endswith("/ui/enter")
+    assert "/ui/enter" in other.get("/ui/").headers["Location"]
+
+
+def test_nothing_that_was_written_becomes_code(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor = Visitor(server, TOKEN)
+    for path in (
+        "/ui/",
+        "/ui/rows",
+        f"/ui/dialogs/{chat_id}",
+        "/ui/search?q=%D0%B4%D0%BE%D1%81%D1%82%D0%B0%D0%B2%D0%BA%D0%B0",
+    ):
+        answer = visitor.get(path)
+        assert answer.status == 200 and "&lt;script&gt;" in answer.text, path
+        assert "<script>" not in answer.text and "<img src=x" not in answer.text, path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy and "unsafe" not in policy
+    assert "<strong>доставка</strong>" in visitor.get(f"/ui/dialogs/{chat_id}").text
+
+
+def test_what_is_not_there_and_bad_values_are_pages_too(settled: Settled) -> None:
+    _, server, _ = settled
+    visitor = Visitor(server, TOKEN)
+    expected = {
+        "/ui/nothing": 404,
+        "/ui/dialogs/999999": 404,
+        "/ui/dialogs/99999999999999999999999": 404,
+        "/ui/files/1": 404,
+        "/ui/?from=yesterday": 400,
+        "/ui/?from=2026-11-28&to=2026-11-01": 400,
+        "/ui/?line_id=x": 400,
+        "/ui/?cursor=x": 400,
+        "/ui/static/../app.py": 404,
+        "/ui/search?q=%22": 200,
+        "/ui/?tz=../../etc/passwd": 200,
+    }
+    for path, status in expected.items():
+        answer = visitor.get(path)
+        assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8"), path
+
+
+def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor = Visitor(server, TOKEN)
+    before = server.sql("SELECT COUNT(*) FROM looks")[0][0]
+    visitor.get(f"/ui/dialogs/{chat_id}")
+    visitor.get(f"/ui/dialogs/{chat_id}/export?format=html")
+    visitor.get("/ui/search?q=abc")
+    rows = server.sql("SELECT chat_id, what, user_id, token FROM looks ORDER BY id")[before:]
+    assert rows == [(chat_id, "opened", None, ""), (chat_id, "exported", None, ""), (0, "searched", None, "")]
