@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 
 from flask import Flask
 
@@ -33,8 +34,10 @@ from .web.key_file import KeyFile
 from .web.oauth import OAuthReturn
 from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
+from .web.tracing import trace_id
 from .web.ui.blueprint import Parts as Pages
 from .web.ui.blueprint import blueprint as ui_blueprint
+from .web.ui.health import Care
 from .web.ui.keeper import Keeper
 
 log = logging.getLogger(__name__)
@@ -92,9 +95,18 @@ def flask_app(instance: Instance) -> Flask:
     errors.register(app)
     key, streams = KeyFile(settings.home / PAGE_KEY), export_api.Streams(instance.exporter)
     keeper = Keeper(instance.storage, instance.visitors, access, key, instance.desk.portal, settings.ui_access)
-    pages = Pages(instance.archive, instance.views, instance.search, instance.contents, streams, instance.long_poll)
+    pages = Pages(
+        instance.archive,
+        instance.views,
+        instance.search,
+        instance.contents,
+        streams,
+        instance.long_poll,
+        instance.visitors,
+        care(instance, monitor.Diagnosis(instance, arrivals.marks)),
+    )
     app.register_blueprint(ui_blueprint(pages, keeper, instance.desk.portal, settings.prefix))
-    app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read))
+    app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read, keeper))
     app.register_blueprint(hooks.blueprint(instance.door, oauth, settings.prefix))
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
@@ -121,3 +133,31 @@ def flask_app(instance: Instance) -> Flask:
     )
     app.wsgi_app = NoteArrivals(journaled, arrivals)  # type: ignore[method-assign]  # Flask's own way
     return app
+
+
+def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
+    """What the page about the instance's health tells and does."""
+    storage, outbox, subscriptions = instance.storage, instance.outbox, instance.subscriptions
+
+    def revive() -> None:
+        storage.write(lambda tx: outbox.revive(tx, None, time.time()))
+        instance.worker.wake_all()
+
+    def compare() -> None:
+        instance.sync.catch_up()
+        instance.worker.wake_all()
+
+    return Care(
+        status=lambda: monitor.status(instance),
+        diagnosis=diagnosis,
+        behind=instance.compared.backlog,
+        buried=outbox.buried,
+        webhooks=subscriptions.all,
+        acts={
+            "revive": revive,
+            "compare": compare,
+            "set_up": lambda: instance.intake.queue(ensure_job(trace_id())),
+            "switch_on": lambda: instance.switch(True),
+        },
+        webhook=lambda number: storage.write(lambda tx: subscriptions.change(tx, number, time.time(), active=True)),
+    )

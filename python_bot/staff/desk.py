@@ -101,10 +101,10 @@ class Desk:
         stored = self._tokens.current()
         return origin(stored.client_endpoint) if stored is not None and stored.works else ""
 
-    def admit(self, form: Mapping[str, Any]) -> tuple[str, install.Person]:
+    def admit(self, form: Mapping[str, Any], *, employees: bool = False) -> tuple[str, install.Person]:
         """(origin of the portal, its administrator) behind AUTH_ID and DOMAIN, as the portal itself says.
 
-        Raises NotAdmitted, NotAuthorized, or PortalUnavailable.
+        `employees`: whoever works in the portal, too. Raises NotAdmitted, NotAuthorized, or PortalUnavailable.
         """
         found = install.from_opened_page(form, self._policy, time.time())
         if found is None:
@@ -114,9 +114,18 @@ class Desk:
             raise NotAdmitted("another_portal", "another portal is installed here")
         install.confirm(self._client, found, self._client_id)
         person = install.who(self._client, found)
-        if not person.is_administrator:
+        if not person.is_administrator and not (employees and self._is_employee(portal, person.user_id)):
             raise NotAdmitted("not_administrator", "only an administrator of the portal may open this page")
         return portal, person
+
+    def _is_employee(self, portal: str, user_id: int) -> bool:
+        return self.portal() == portal and any(found.user_id == user_id for found in self.employees([user_id]))
+
+    def lines_of(self, user_id: int) -> tuple[int, ...]:
+        """Open lines whose queue this employee stands in. Raises PortalError."""
+        rows = self._client.call("imopenlines.config.list.get", {"PARAMS": {}, "OPTIONS": {"QUEUE": "Y"}}, urgent=True)
+        found = ((row.number("ID") or 0, _members(row)) for row in Node(rows).nodes())
+        return tuple(line_id for line_id, members in found if line_id and user_id in members)
 
     # --- what may be chosen
 

@@ -46,7 +46,13 @@ def blueprint(door: Door, oauth: OAuthReturn, prefix: str = "") -> Blueprint:
 
     def _answer(reply: Reply) -> Response:
         if reply.page:
-            shown = {**reply.context, "base": f"{prefix}/python_bot/page", "versions": versions, "messages": MESSAGES}
+            shown = {
+                **reply.context,
+                "base": f"{prefix}/python_bot/page",
+                "archive": f"{prefix}/ui/enter",
+                "versions": versions,
+                "messages": MESSAGES,
+            }
             shown["t"] = TEXTS["ru" if reply.context.get("language") == "ru" else "en"]
             response = make_response(render_template(reply.page, **shown), reply.status)
             response.headers["Cache-Control"] = "no-store"

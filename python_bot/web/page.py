@@ -15,7 +15,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
 from ..bitrix.payload import Node, number
-from ..errors import NotAuthorized, PortalError, PortalUnavailable
+from ..errors import CallRefused, NotAuthorized, PortalError, PortalUnavailable
 from ..staff.desk import Desk, NotAdmitted, Options
 from ..staff.state import State
 from ..staff.texts import Language, ago, language_of, trouble
@@ -26,6 +26,7 @@ from .inbound import note
 from .page_texts import TEXTS
 from .page_token import LIFETIME_S, PageError, PageTokens
 from .tracing import trace_id
+from .ui.keeper import Keeper, Word
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _STATUS: Final = {"not_permitted": 403, "another_portal": 403, "not_administrato
 def content_policy(portal: str) -> str:
     """Content-Security-Policy of the page: our own script and style, calls to ourselves, frames of this portal only."""
     rules = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'")
-    return "; ".join((*rules, "form-action 'none'", f"frame-ancestors {portal}"))
+    return "; ".join((*rules, "form-action 'self'", f"frame-ancestors {portal}"))
 
 
 def asset_versions() -> dict[str, str]:
@@ -61,7 +62,7 @@ def _asset(name: str) -> Response:
     return response
 
 
-def blueprint(desk: Desk, tokens: PageTokens, state: Callable[[], State]) -> Blueprint:
+def blueprint(desk: Desk, tokens: PageTokens, state: Callable[[], State], keeper: Keeper) -> Blueprint:
     page = Blueprint("page", __name__, url_prefix="/python_bot/page", template_folder="templates")
     sessions = Limiter(SESSIONS_PER_MINUTE)
 
@@ -94,16 +95,23 @@ def blueprint(desk: Desk, tokens: PageTokens, state: Callable[[], State]) -> Blu
         found.authorization, found.outcome = "auth_id", "unknown"
         try:
             with caused_by(Cause(trace_id())):
-                portal, person = desk.admit(form)
+                portal, person = desk.admit(form, employees=keeper.allowed != "admins")
+                is_in_queues = keeper.allowed == "line" and not person.is_administrator
+                lines = desk.lines_of(person.user_id) if is_in_queues else ()
         except NotAdmitted as refusal:
             raise PageError(_STATUS[refusal.code], refusal.code, str(refusal)) from None
+        except CallRefused as error:
+            raise PageError(403, "not_permitted", f"the portal refused to say who may see what: {error.code}") from None
         except NotAuthorized as error:
             raise PageError(403, "portal_refused", str(error)) from None
         except PortalUnavailable as error:
             raise PageError(503, "portal_unavailable", f"{error}; try again in a minute") from None
         found.portal, found.outcome = portal, "ok"
-        log.info("the page was opened by the administrator %d", person.user_id, extra={"trace_id": trace_id()})
-        return jsonify({"token": tokens.issue(portal, person.user_id), "expires_in": LIFETIME_S})
+        log.info("the page was opened by the employee %d", person.user_id, extra={"trace_id": trace_id()})
+        # What opens the archive, where the portal is known already; and for administrators, what opens the page.
+        word = keeper.word(Word(person.user_id, person.name, person.is_administrator, lines)) if desk.portal() else ""
+        token = tokens.issue(portal, person.user_id) if person.is_administrator else ""
+        return jsonify({"token": token, "word": word, "expires_in": LIFETIME_S})
 
     @page.get("/view")
     def view() -> Response:

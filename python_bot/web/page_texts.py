@@ -11,6 +11,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "title": "Архив открытых линий",
         "subtitle": "Записывает каждый диалог и сразу передаёт его оператору",
         "loading": "Спрашиваем портал…",
+        "archive": "Открыть архив",
+        "archive_apart": "В новом окне",
         "no_script": "Этой странице нужен JavaScript: включите его и откройте приложение снова.",
         "no_script_install": "Без него установка не закончится: в конце страница вызывает BX24.installFinish().",
         "what": "Что произойдёт",
@@ -74,6 +76,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
     "en": {
         "title": "Archive of open lines",
         "subtitle": "Records every dialog and hands it to an operator at once",
+        "archive": "Open the archive",
+        "archive_apart": "In a new window",
         "loading": "Asking the portal…",
         "no_script": "This page needs JavaScript: switch it on and open the application again.",
         "no_script_install": "Without it the installation does not end: the page calls BX24.installFinish() last.",

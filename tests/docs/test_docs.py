@@ -203,7 +203,13 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
         instance.close()
     names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
-    names |= {"<name>": "NAME", "<int:subscription_id>": "SUBSCRIPTION_ID", "<int:delivery_id>": "DELIVERY_ID"}
+    names |= {
+        "<name>": "NAME",
+        "<act>": "ACT",
+        "<int:visit_id>": "VISIT_ID",
+        "<int:subscription_id>": "SUBSCRIPTION_ID",
+        "<int:delivery_id>": "DELIVERY_ID",
+    }
     for converter, name in names.items():
         routes = {route.replace(converter, name) for route in routes}
     routes = {route for route in routes if not route.startswith(("/python_bot/<", "/ui/<"))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 import urllib.parse
@@ -58,7 +59,7 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def settled() -> Iterator[tuple[SimulatedPortal, Server, int]]:
     """An instance with one conversation, whose client is called like an attack and writes like one."""
-    with at_work(set_lines=True) as (portal, server):
+    with at_work(set_lines=True, env={"B24BOT_UI_ACCESS": "own"}) as (portal, server):
         portal.line(3).name = f"Продажи {HOSTILE}"
         message = portal.client(f"Анна {HOSTILE}").writes(f"Сколько стоит [b]доставка[/b]? {HOSTILE}")
         until(lambda: portal.handed_over(message.chat_id), 30, what="the dialog is handed over")
@@ -66,6 +67,16 @@ def settled() -> Iterator[tuple[SimulatedPortal, Server, int]]:
 
 
 Settled = tuple[SimulatedPortal, Server, int]
+
+
+def introduced(settled: Settled, user_id: int) -> dict[str, str]:
+    """What the page inside the portal is told when this employee opens the application."""
+    portal, server, _ = settled
+    app = next(iter(portal.core.apps.values()))
+    body = json.dumps({"AUTH_ID": app.access_token(user_id), "DOMAIN": portal.host, "PROTOCOL": "0"}).encode()
+    answer = server.request("POST", "/python_bot/page/session", body, Content_Type="application/json")
+    found: dict[str, str] = answer.json
+    return found
 
 
 def test_without_a_visit_every_page_leads_to_the_entry_and_back(settled: Settled) -> None:
@@ -156,3 +167,47 @@ def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:
     visitor.get("/ui/search?q=abc")
     rows = server.sql("SELECT chat_id, what, user_id, token FROM looks ORDER BY id")[before:]
     assert rows == [(chat_id, "opened", None, ""), (chat_id, "exported", None, ""), (0, "searched", None, "")]
+
+
+def test_an_administrator_of_the_portal_enters_by_its_word_and_sees_everything(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor = Visitor(server)
+    word = introduced(settled, 1)["word"]
+    assert visitor.post("/ui/enter", word=word, framed="1").status == 200
+    for path in (f"/ui/dialogs/{chat_id}", "/ui/health", "/ui/looks"):
+        assert visitor.get(path).status == 200, path
+    for broken in (word[:-1], f"{word}0", word.replace(".", "", 1), word[1:], "."):
+        assert Visitor(server).post("/ui/enter", word=broken).status == 401
+
+
+def test_an_employee_sees_what_the_setting_allows_and_nobody_elses_dialogs(settled: Settled) -> None:
+    portal, server, chat_id = settled
+    told = introduced(settled, 27)
+    assert told["token"] == "" and told["word"]
+    employee = Visitor(server)
+    assert employee.post("/ui/enter", word=told["word"]).status == 200
+    for path in ("/ui/health", "/ui/looks"):
+        assert employee.get(path).status == 403, path
+    assert f"/ui/dialogs/{chat_id}" not in employee.get("/ui/").text
+    assert employee.get(f"/ui/dialogs/{chat_id}").status == 404
+    assert employee.get(f"/ui/dialogs/{chat_id}/news?seen=0").status == 404
+    portal.operator(27).answers(chat_id)
+    until(lambda: len(server.messages(chat_id)) >= 3, 30, what="the answer is archived")
+    assert f"/ui/dialogs/{chat_id}" in employee.get("/ui/").text
+    assert employee.get(f"/ui/dialogs/{chat_id}").status == 200
+    assert employee.get(f"/ui/dialogs/{chat_id}/export").status == 403
+    assert server.sql("SELECT user_id, token FROM looks ORDER BY id DESC LIMIT 1") == [(27, None)]
+
+
+def test_what_can_be_tried_again_needs_a_form_of_the_visit(settled: Settled) -> None:
+    _, server, _ = settled
+    visitor = Visitor(server, TOKEN)
+    for act in ("compare", "set_up", "revive", "switch_on"):
+        assert visitor.post(f"/ui/health/{act}").status == 403
+        assert visitor.post(f"/ui/health/{act}", form=visitor.form_token()).headers["Location"].endswith(f"done={act}")
+    for nothing in ("reinit", "webhook"):
+        assert visitor.post(f"/ui/health/{nothing}", form=visitor.form_token()).status == 404
+    other = Visitor(server, TOKEN)
+    number = server.sql("SELECT MAX(id) FROM visits")[0][0]
+    assert visitor.post(f"/ui/visits/{number}/end", form=visitor.form_token()).status == 200
+    assert "/ui/enter" in other.get("/ui/").headers["Location"]

@@ -83,11 +83,25 @@ async function openSession() {
     const fresh = await BX24.refreshAuth(); // the portal's token lives an hour, the page may be older
     if (fresh?.AUTH_ID) answer = await introduce(fresh.AUTH_ID);
   }
-  if (!answer.token) throw new Failure(answer.code);
+  if (!answer.token && !answer.word) throw new Failure(answer.code);
   token = answer.token;
+  offerArchive(answer.word);
   clearTimeout(renewTimer);
   renewTimer = setTimeout(() => document.visibilityState === "visible" && renew().catch(show), answer.expires_in * 800);
 }
+
+// The archive opens in this frame, or in a window of its own, where every browser keeps its cookie.
+function offerArchive(word) {
+  const form = document.getElementById("archive");
+  form.hidden = !word;
+  form.elements.word.value = word;
+}
+
+document.getElementById("apart").addEventListener("click", (event) => {
+  const { framed } = event.target.form.elements;
+  framed.disabled = true;
+  setTimeout(() => (framed.disabled = false));
+});
 
 async function introduce(auth) {
   const { protocol, host } = new URL(portal);
@@ -213,6 +227,7 @@ async function looked(is, ms) {
 async function start() {
   say("loading", "busy");
   await renew();
+  if (!token) return say(""); // an employee: the archive, and nothing to set up
   await load();
   say("");
   // Set up already (by botctl, or in another window), and the portal still waits to hear that it is over.
@@ -220,6 +235,6 @@ async function start() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible" && token) renew().catch(show);
+  if (document.visibilityState === "visible" && (token || !document.getElementById("archive").hidden)) renew().catch(show);
 });
 start().catch(show);

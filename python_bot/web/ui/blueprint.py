@@ -12,10 +12,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...archive import Archive, Views
 from ...attachments import ContentStore
 from ...search import Search
+from ...visitors import Visitors
 from ..api.export import Streams
 from ..api.long_poll import LongPoll
 from ..inbound import note
-from . import conversation, dialogs, entry
+from . import conversation, dialogs, entry, health, looks
 from .frame import Frame
 from .keeper import Keeper
 from .render import ASSETS, asset
@@ -31,6 +32,8 @@ class Parts:
     contents: ContentStore
     streams: Streams
     long_poll: LongPoll
+    visitors: Visitors
+    care: health.Care
 
 
 def blueprint(parts: Parts, keeper: Keeper, portal: Callable[[], str], prefix: str) -> Blueprint:
@@ -53,6 +56,8 @@ def blueprint(parts: Parts, keeper: Keeper, portal: Callable[[], str], prefix: s
     entry.put_on(ui, frame)
     dialogs.put_on(ui, frame, parts.archive, parts.views, parts.search)
     conversation.put_on(ui, frame, parts.archive, parts.views, parts.contents, parts.streams, parts.long_poll)
+    health.put_on(ui, frame, parts.care)
+    looks.put_on(ui, frame, parts.visitors)
 
     @ui.get("")
     def bare() -> AnyResponse:

@@ -21,12 +21,22 @@ from ..tracing import trace_id
 from .clock import Clock, zone_of
 from .keeper import Keeper, opens
 from .render import packed, policy, rendered, versions
-from .texts import ERRORS, TEXTS
+from .texts import ERRORS
+from .texts import TEXTS as COMMON
+from .texts_admin import TEXTS as ADMIN
 
 COOKIE: Final = "b24bot_ui"
 LANGUAGE_COOKIE: Final = "b24bot_lang"
 ZONE_COOKIE: Final = "b24bot_tz"
 YEAR_S: Final = 365 * 86_400
+SECTIONS: Final = (
+    ("dialogs", "/"),
+    ("search", "/search"),
+    ("figures", "/figures"),
+    ("health", "/health"),
+    ("looks", "/looks"),
+)
+READERS: Final = 3  # the first of them are for everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +99,21 @@ class Frame:
     def text(self, template: str, **context: Any) -> str:
         clock = self.clock()
         visit: Visit | None = g.get("visit")
+        is_admin = visit is not None and opens(visit, "admin")
         shared: Mapping[str, Any] = {
             "base": self.base,
             "versions": versions(),
             "language": clock.language,
             "clock": clock,
-            "t": TEXTS[clock.language],
+            "t": {**COMMON[clock.language], **ADMIN[clock.language]},
             "visit": visit,
-            "is_admin": visit is not None and opens(visit, "admin"),
+            "is_admin": is_admin,
             "may_export": visit is not None and opens(visit, "export"),
             "form": self.keeper.form_token(self.cookie) if visit else "",
             "errors": ERRORS[clock.language],
             "here": self._here(),
             "kept": [(name, value) for name, value in request.args.items(multi=True) if name not in ("lang", "tz")],
-            "extra_sections": [],
+            "sections": SECTIONS if is_admin else SECTIONS[:READERS],
             "section": "",
         }
         return rendered(template, {**shared, **context})

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from ...db import Storage
+from ...db import Storage, Tx
 from ...model import ANY_DIALOG, DialogFilter
 from ...visitors import Rights, Visit, Visitors, What
 from ..access import Access
@@ -27,6 +27,8 @@ from ..key_file import KeyFile
 
 TOKEN_VISIT_S: Final = 12 * 3600
 PORTAL_VISIT_S: Final = 3600
+LOOKS_KEPT_S: Final = 365 * 86_400
+FORGOTTEN_AT_ONCE: Final = 20
 WORD_S: Final = 900  # how long the portal's word about a person can be exchanged
 
 Allowed = Literal["admins", "own", "line", "all"]
@@ -144,7 +146,13 @@ class Keeper:
 
     def note_look(self, visit: Visit, chat_id: int, what: What) -> None:
         """Returns when it is on disk: nobody sees what is not in the list."""
-        self._storage.write(lambda tx: self._visitors.looked(tx, visit, chat_id, what, self._second()))
+        now = self._second()
+
+        def work(tx: Tx) -> None:
+            self._visitors.looked(tx, visit, chat_id, what, now)
+            self._visitors.forget_looks(tx, now - LOOKS_KEPT_S, FORGOTTEN_AT_ONCE)
+
+        self._storage.write(work)
 
     # --- forms
 

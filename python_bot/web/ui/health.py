@@ -1,0 +1,73 @@
+"""How the instance is: findings of the doctor, the queue, webhooks; what can be tried again. For administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from ...model import BuriedJob
+from ...staff.texts import Language
+from ...subscriptions import Subscription
+from ..errors import ApiError
+from .frame import Frame
+
+SHOWN: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What the page tells and does. `status`, `diagnosis`: JSON values; `behind`: sessions that wait to be compared.
+
+    `acts`: by name, what a button does; `webhook`: switches a subscription on, False when there is none.
+    """
+
+    status: Callable[[], dict[str, Any]]
+    diagnosis: Callable[[Language], dict[str, Any]]
+    behind: Callable[[], int]
+    buried: Callable[[int], list[BuriedJob]]
+    webhooks: Callable[[], list[Subscription]]
+    acts: Mapping[str, Callable[[], object]]
+    webhook: Callable[[int], bool]
+
+
+def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
+    @ui.get("/health")
+    def health() -> AnyResponse:
+        if (turned_away := frame.admit()) is not None:
+            return turned_away
+        frame.require("admin")
+        status = care.status()
+        done = request.args.get("done", "")
+        portal = status["portal"] or {}
+        lines = portal.get("lines")
+        return frame.show(
+            "health.html",
+            section="health",
+            state=status,
+            found=care.diagnosis(frame.language()),
+            behind=care.behind(),
+            buried=care.buried(SHOWN),
+            webhooks=[(each, urlsplit(each.url).hostname or "") for each in care.webhooks()],
+            lines=lines if isinstance(lines, dict) else {},
+            done=done if done in (*care.acts, "webhook") else "",
+        )
+
+    @ui.post("/health/<act>")
+    def do(act: str) -> AnyResponse:
+        if (turned_away := frame.admit()) is not None:
+            return turned_away
+        frame.require("admin")
+        number = request.form.get("id", "")
+        if act == "webhook" and number.isascii() and number.isdigit() and len(number) < 19:
+            if not care.webhook(int(number)):
+                raise ApiError(404, "not_found", "")
+        elif act in care.acts:
+            care.acts[act]()
+        else:
+            raise ApiError(404, "not_found", "")
+        return redirect(f"{frame.base}/health?done={act}", 303)
