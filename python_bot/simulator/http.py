@@ -125,8 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(Answer(414, b"<html><body>414 Request-URI Too Large</body></html>", "text/html"))
             self.close_connection = True
             return
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
+        body = self._body()
         path, _, query = self.path.partition("?")
         faults = self.server.faults
         if faults.latency_s:
@@ -144,6 +143,18 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             if afterwards is not None:
                 afterwards()
+
+    def _body(self) -> bytes:
+        if "chunked" not in (self.headers.get("Transfer-Encoding") or "").lower():
+            length = int(self.headers.get("Content-Length") or 0)
+            return self.rfile.read(length) if length else b""
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers say nothing here
+        return b"".join(chunks)
 
     def _write(self, answer: Answer) -> None:
         if answer.stop_after == CUT:
