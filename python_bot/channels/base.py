@@ -141,12 +141,16 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is."""
+    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is.
+
+    `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
+    """
 
     name: str
     type: str
     size: int
     url: str = field(repr=False)
+    source: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,33 @@ class DescribesChats(Protocol):
 
     def describe(self, account: Account, chat_id: str) -> ChatCard:
         """Ask for the card of one chat; once per chat, before its first message is shown. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class FindsMissed(Protocol):
+    """A messenger whose calls to us may be lost or overtake each other."""
+
+    settle_s: float  # how long a call may be overtaken by an earlier one
+
+    def missed(self, account: Account, chat_id: str, since: int) -> Sequence[Happened]:
+        """What was said in a chat at `since` (Unix seconds) or later, oldest first. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class HasTopics(Protocol):
+    """A messenger with groups that are divided into topics: each may be the desk of one chat of another messenger."""
+
+    def check_group(self, account: Account, group_id: str) -> str:
+        """The title of a group where topics can be made. Raises DeliveryFailed, `final` with what is missing there."""
+
+    def create_topic(self, account: Account, group_id: str, name: str) -> str:
+        """The new topic's number. Raises DeliveryFailed."""
+
+    def reopen_topic(self, account: Account, group_id: str, thread_id: str) -> None:
+        """One that is open is success. Raises TopicGone, DeliveryFailed."""
+
+    def topic_address(self, group_id: str, thread_id: str) -> str:
+        """Pure: the chat for `deliver` that is this topic; `deliver` then raises TopicGone and TopicClosed too."""
 
 
 @runtime_checkable

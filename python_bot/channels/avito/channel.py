@@ -25,6 +25,7 @@ class Avito:
 
     name = "avito"
     title = "Avito"
+    settle_s = 1.0
 
     def __init__(self, client: Client, hook_url: Callable[[Account], str]) -> None:
         self._client, self._hook_url = client, hook_url
@@ -93,6 +94,16 @@ class Avito:
                 self._note_lacking(account, "chats", failure)
         return inbound.read_card(account.identity.external_id, {"id": _bare(chat_id)})
 
+    def missed(self, account: Account, chat_id: str, since: int) -> Sequence[Happened]:
+        user_id = account.identity.external_id
+
+        def is_enough(row: Mapping[str, Any]) -> bool:
+            created = row.get("created")
+            return isinstance(created, int) and created < since
+
+        rows = poller.messages(self._get(account), user_id, _bare(chat_id), is_enough)
+        return [one for row in reversed(rows) for one in inbound.read_message(user_id, _bare(chat_id), row)]
+
     def open_file(self, account: Account, ref: str) -> Content:
         """`ref`: 'image:<address>' or 'voice:<id>', of which Avito gives an address that is good for an hour."""
         kind, _, name = ref.partition(":")
@@ -142,7 +153,7 @@ class Avito:
 
     def _upload(self, account: Account, file: OutgoingFile) -> str:
         def content() -> Content:
-            found = self._client.download(file.url)
+            found = file.source() if file.source is not None else self._client.download(file.url)
             return Content(outbound.image_type(file), found.size, found.blocks)
 
         path = f"/messenger/v1/accounts/{account.identity.external_id}/uploadImages"
