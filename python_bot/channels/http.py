@@ -1,15 +1,14 @@
 """HTTP to a messenger: calls, uploads and downloads, each within a time, none with a secret in what it says.
 
 URLs, headers and bodies of messengers carry tokens, so no error names more of an address than its host. Redirects are
-not followed and no proxy is read from the environment. Connections are kept for the next call; a call is never
-repeated here, for nobody knows whether a request without an answer was obeyed.
+followed by downloads only, and no proxy is read from the environment. Connections are kept for the next call; a call is
+never repeated here, for nobody knows whether a request without an answer was obeyed.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-import secrets
 import ssl
 import threading
 import time
@@ -17,16 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from ..errors import DeliveryFailed
+from . import multipart
 from .base import Content
+from .multipart import Upload
 from .wire import Abandoned, Connection, Patience
 
 TIMEOUT_S: Final = 30.0
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 BLOCK_BYTES: Final = 64 * 1024
 MAX_KEPT: Final = 4  # idle connections to one host
+MAX_REDIRECTS: Final = 3  # of a download
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
 MAX_IDLE_S: Final = 50.0  # messengers close an idle connection after about a minute
 
 
@@ -41,15 +44,6 @@ class Answer:
     status: int
     retry_after_s: float | None
     json: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file of a multipart body: `field` is the name of its part."""
-
-    field: str
-    name: str
-    content: Content
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +85,10 @@ class Http:
         for connection in kept:
             connection.close()
 
+    def __del__(self) -> None:
+        """Kept connections end with whoever kept them, and make no noise."""
+        self.close()
+
     def request(
         self,
         verb: str,
@@ -131,25 +129,13 @@ class Http:
         is_stopping: Callable[[], bool] = never,
     ) -> Answer:
         """POST fields and files as multipart; contents stream through and are closed. Waits are for silence only."""
-        boundary = secrets.token_hex(16)
-        sent = {
-            "Accept": "application/json",
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
-            **(headers or {}),
-        }
-        heads = [_part_head(boundary, file) for file in files]
-        start = b"".join(_field(boundary, name, value) for name, value in fields.items())
-        end = f"--{boundary}--\r\n".encode()
-        sizes = [file.content.size for file in files]
-        length = None
-        if all(size is not None for size in sizes):
-            length = len(start) + len(end) + sum(len(head) + 2 for head in heads) + sum(size or 0 for size in sizes)
+        body = multipart.Body(fields, files)
+        sent = {"Accept": "application/json", "Content-Type": body.type, **(headers or {})}
         try:
-            body = _multipart(start, heads, files, end)
-            return self._whole("POST", url, method, sent, body, length, Patience(2 * self._timeout_s, is_stopping))
+            patience = Patience(2 * self._timeout_s, is_stopping)
+            return self._whole("POST", url, method, sent, body.blocks(), body.length, patience)
         finally:
-            for file in files:
-                _close(file.content)
+            body.close()
 
     def download(
         self,
@@ -160,9 +146,15 @@ class Http:
         is_stopping: Callable[[], bool] = never,
     ) -> Content:
         """GET a file as a stream. Raises DeliveryFailed, `final` for what the messenger will never give."""
-        patience = Patience(self._timeout_s, is_stopping)
         began = time.monotonic()
-        connection, response = self._exchange("GET", url, method, dict(headers or {}), iter(()), 0, patience)
+        for _ in range(MAX_REDIRECTS + 1):
+            patience = Patience(self._timeout_s, is_stopping)
+            connection, response = self._exchange("GET", url, method, dict(headers or {}), iter(()), 0, patience)
+            onward = urljoin(url, response.headers.get("Location", ""))
+            if response.status not in _REDIRECTS or not onward.startswith(("https://", url.partition("//")[0] + "//")):
+                break
+            connection.close()
+            url, headers = onward, None  # what is for one host is not for the next
         if response.status != 200:
             self._tell(method, connection, began, response.status)
             connection.close()
@@ -187,7 +179,7 @@ class Http:
         method: str,
         headers: dict[str, str],
         body: Iterator[bytes],
-        length: int | None,
+        length: int,
         patience: Patience,
     ) -> Answer:
         began = time.monotonic()
@@ -214,7 +206,7 @@ class Http:
         method: str,
         headers: dict[str, str],
         body: Iterator[bytes],
-        length: int | None,
+        length: int,
         patience: Patience,
     ) -> tuple[Connection, http.client.HTTPResponse]:
         parts = urlsplit(url)
@@ -225,9 +217,7 @@ class Http:
             connection.putrequest(verb, path, skip_accept_encoding=True)
             for name, value in {"User-Agent": "b24bot", **headers}.items():
                 connection.putheader(name, value)
-            if length is None:
-                connection.putheader("Transfer-Encoding", "chunked")
-            elif length or verb != "GET":
+            if length or verb != "GET":
                 connection.putheader("Content-Length", str(length))
             connection.endheaders()
             with suppress(BrokenPipeError, ConnectionResetError):  # refused before it had it all: the answer says why
@@ -301,53 +291,16 @@ def _address(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _send_body(connection: Connection, body: Iterator[bytes], length: int | None) -> None:
+def _send_body(connection: Connection, body: Iterator[bytes], length: int) -> None:
     """Raises HTTPException when the body is not as long as its head said."""
-    left = length
     for block in body:
-        if not block:
-            continue
-        if left is None:
-            connection.send(f"{len(block):x}\r\n".encode() + block + b"\r\n")
-            continue
-        left -= len(block)
-        if left < 0:
+        length -= len(block)
+        if length < 0:
             raise http.client.HTTPException("too long a body")
-        connection.send(block)
-    if left is None:
-        connection.send(b"0\r\n\r\n")
-    elif left:
+        if block:
+            connection.send(block)
+    if length:
         raise http.client.HTTPException("too short a body")
-
-
-def _multipart(start: bytes, heads: Sequence[bytes], files: Sequence[Upload], end: bytes) -> Iterator[bytes]:
-    yield start
-    for head, file in zip(heads, files, strict=True):
-        yield head
-        yield from file.content.blocks
-        yield b"\r\n"
-    yield end
-
-
-def _field(boundary: str, name: str, value: str) -> bytes:
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
-    return head.encode() + value.encode("utf-8", "replace") + b"\r\n"
-
-
-def _part_head(boundary: str, file: Upload) -> bytes:
-    """Names as browsers write them (https://html.spec.whatwg.org/#multipart-form-data)."""
-    name = file.name.replace("\r", " ").replace("\n", " ").replace('"', "%22")
-    content_type = file.content.type if file.content.type.isascii() and file.content.type.isprintable() else ""
-    return (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{quote(file.field, safe="[]")}"; filename="{name}"\r\n'
-        f"Content-Type: {content_type or 'application/octet-stream'}\r\n\r\n"
-    ).encode("utf-8", "replace")
-
-
-def _close(content: Content) -> None:
-    close = getattr(content.blocks, "close", None)
-    if close is not None:
-        close()
 
 
 def _what(error: Exception, host: str) -> str:

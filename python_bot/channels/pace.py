@@ -67,7 +67,8 @@ class Pace:
         end = self._clock() + self._patience_s
         while (pause := self.take_or_wait(limits)) > 0.0:
             if self._clock() + pause > end:
-                raise DeliveryFailed(f"{title}: waiting for a turn within the limits", retry_after_s=pause)
+                # Nothing was asked for, so nothing is in doubt: as if the messenger itself had said it.
+                raise DeliveryFailed(f"{title}: waiting for a turn within the limits", status=429, retry_after_s=pause)
             self._sleep(pause)
 
     def close_for(self, key: tuple[str, ...], seconds: float) -> None:

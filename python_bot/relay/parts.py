@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..channels.messages import SqliteChannelMessages
-from ..channels.posts import SqlitePosts
 from ..channels.registry import Registry
 from ..channels.store import SqliteChannels
 from ..db import Storage
@@ -15,7 +14,6 @@ from ..metrics import Metrics
 from .inbox import Inbox
 from .links import FileLinks
 from .openline import OpenLine
-from .topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +24,8 @@ class RelayParts:
     intake: Intake
     channels: SqliteChannels
     messages: SqliteChannelMessages
-    posts: SqlitePosts
     registry: Registry
     inbox: Inbox
-    topics: Topics
     open_line: OpenLine
     links: FileLinks
     metrics: Metrics

@@ -12,7 +12,8 @@ from email import message_from_bytes
 import pytest
 
 from python_bot.channels.base import Content
-from python_bot.channels.http import Call, Http, Upload
+from python_bot.channels.http import Call, Http
+from python_bot.channels.multipart import Upload
 from python_bot.errors import DeliveryFailed
 
 TOKEN = "7000000001:AAsecretsecretsecret"

@@ -16,7 +16,8 @@ from urllib.parse import urlencode, urlsplit
 
 from ...errors import DeliveryFailed
 from ..base import Content
-from ..http import Answer, Http, Upload
+from ..http import Answer, Http
+from ..multipart import Upload
 from ..pace import Limit, Pace
 
 BASE_URL: Final = "https://api.avito.ru"

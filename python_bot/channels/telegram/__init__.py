@@ -1,0 +1,1 @@
+"""Telegram: a bot as a channel. https://core.telegram.org/bots/api"""
