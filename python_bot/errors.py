@@ -9,7 +9,9 @@ B24BotError
 │   │   └── NoRoomForFiles   attachments have no room left; they wait, the archive goes on
 │   ├── StorageDamaged       the file is not a database, or is damaged
 │   └── SchemaTooNew         a newer release wrote this database
-├── DeliveryFailed           an integrator's machine did not take what it wants to be told
+├── DeliveryFailed           an integrator's machine, or a messenger, did not take what it is told
+│   ├── TopicGone            somebody deleted the topic; another one can be made
+│   └── TopicClosed          somebody closed the topic; it can be opened again
 ├── NoSuchAccount            no account of a channel has this number
 ├── NoSuchDialog             the archive has no such dialog, or none that was asked for in this way
 └── PortalError              a call to Bitrix24 failed
@@ -93,6 +95,14 @@ class DeliveryFailed(B24BotError):
 
 
 class NoSuchAccount(B24BotError):
+    pass
+
+
+class TopicGone(DeliveryFailed):
+    pass
+
+
+class TopicClosed(DeliveryFailed):
     pass
 
 

@@ -27,6 +27,7 @@ from .attachments.store import MIB
 from .bitrix.connection import connect
 from .bitrix.ensure import Wish
 from .channels.messages import SqliteChannelMessages
+from .channels.posts import SqlitePosts
 from .channels.registry import Registry
 from .channels.store import TABLES as CHANNEL_TABLES
 from .channels.store import SqliteChannels
@@ -51,6 +52,7 @@ from .relay.openline import OpenLine
 from .relay.parts import RelayParts
 from .relay.polling import Pollers
 from .relay.texts import language_of
+from .relay.topics import Topics
 from .search import Index, IndexedSearch, Indexer
 from .settings import HANDLER_PATH, Settings
 from .staff import Desk, StaffJobs
@@ -230,7 +232,8 @@ class Instance:
         """Channels of open lines; nothing of a messenger is loaded before it has an account."""
         settings = self.settings
         public_url = settings.public_url.removesuffix(HANDLER_PATH.lstrip("/"))
-        messages = SqliteChannelMessages(self.storage)
+        messages, posts = SqliteChannelMessages(self.storage), SqlitePosts(self.storage)
+        topics = Topics(posts)
         registry = Registry(settings.instance, public_url, settings.channels, settings.channel_urls)
 
         def language() -> str:
@@ -242,8 +245,10 @@ class Instance:
             intake=self.intake,
             channels=self.channels,
             messages=messages,
+            posts=posts,
+            topics=topics,
             registry=registry,
-            inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language),
+            inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language, topics),
             open_line=OpenLine(self.client, settings.connector_handler, settings.public_url),
             links=FileLinks(settings.home, public_url),
             metrics=self.metrics,

@@ -79,6 +79,7 @@ PLACES: Final = (
     Place("delivery_lanes", (), "chat", outlives=True),
     Place("channel_message_ids", ("message_id",), "channel"),
     Place("channel_messages", ("direction", "chat_id", "kind", "status", "problem", "body"), "channel"),
+    Place("channel_posts", ("chat_id", "direction", "status", "body", "problem", "post_ids"), "channel"),
     Place("channel_topics", ("chat_id", "group_id", "thread_id", "state"), "channel", outlives=True),
     Place("channel_chats", ("chat_id", "name", "url", "person", "about", "state"), "channel", outlives=True),
     Place("looks", ("what", "token"), "chat"),
@@ -339,6 +340,7 @@ _CHANNEL_MESSAGES: Final = f"SELECT id FROM channel_messages WHERE (account_id, 
 _OF_CHANNEL: Final = {
     "channel_message_ids": f"DELETE FROM channel_message_ids WHERE ref IN ({_CHANNEL_MESSAGES})",
     "channel_messages": f"DELETE FROM channel_messages WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
+    "channel_posts": f"DELETE FROM channel_posts WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
     "channel_topics": f"DELETE FROM channel_topics WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
     "channel_chats": "DELETE FROM channel_chats WHERE portal_chat_id = ?",
 }
@@ -346,6 +348,7 @@ _OF_CHANNEL: Final = {
 _SETTLED: Final = {
     "channel_message_ids": " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending'))",
     "channel_messages": " AND status NOT IN ('waiting', 'sending')",
+    "channel_posts": " AND status NOT IN ('waiting', 'sending')",
 }
 _SESSIONS: Final = "SELECT id FROM sessions WHERE chat_id = ?"
 _NEWER: Final = "SELECT 1 FROM messages WHERE chat_id = ? LIMIT 1"

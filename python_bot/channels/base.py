@@ -254,6 +254,33 @@ class DescribesChats(Protocol):
 
 
 @runtime_checkable
+class FindsMissed(Protocol):
+    """A messenger whose calls to us may be lost or overtake each other."""
+
+    settle_s: float  # how long a call may be overtaken by an earlier one
+
+    def missed(self, account: Account, chat_id: str, since: int) -> Sequence[Happened]:
+        """What was said in a chat at `since` (Unix seconds) or later, oldest first. Raises DeliveryFailed."""
+
+
+@runtime_checkable
+class HasTopics(Protocol):
+    """A messenger with groups that are divided into topics: each may be the desk of one chat of another messenger."""
+
+    def check_group(self, account: Account, group_id: str) -> str:
+        """The title of a group where topics can be made. Raises DeliveryFailed, `final` with what is missing there."""
+
+    def create_topic(self, account: Account, group_id: str, name: str) -> str:
+        """The new topic's number. Raises DeliveryFailed."""
+
+    def reopen_topic(self, account: Account, group_id: str, thread_id: str) -> None:
+        """One that is open is success. Raises TopicGone, DeliveryFailed."""
+
+    def topic_address(self, group_id: str, thread_id: str) -> str:
+        """Pure: the chat for `deliver` that is this topic; `deliver` then raises TopicGone and TopicClosed too."""
+
+
+@runtime_checkable
 class OpensFiles(Protocol):
     def open_file(self, account: Account, ref: str) -> Content:
         """Stream a file that a client sent. Raises DeliveryFailed."""

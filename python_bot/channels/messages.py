@@ -195,7 +195,8 @@ class SqliteChannelMessages:
         """Messages of the team in a chat that the client has seen now, as the portal numbers them."""
         rows = tx.sql.execute(
             "SELECT DISTINCT portal_message_id FROM channel_messages WHERE (account_id, chat_id) = (?, ?)"
-            " AND direction = 'out' AND status IN ('sent', 'delivered') AND at <= ? ORDER BY 1",
+            " AND direction = 'out' AND portal_message_id > 0 AND status IN ('sent', 'delivered') AND at <= ?"
+            " ORDER BY 1",
             (account_id, chat_id, up_to),
         ).fetchall()
         return [row[0] for row in rows]
@@ -211,6 +212,11 @@ class SqliteChannelMessages:
         return row is not None
 
     # --- the messenger's numbers
+
+    def unknown(self, account_id: int, message_ids: Sequence[str]) -> tuple[str, ...]:
+        """Those that belong to no other message: one that says the same may have been sent before."""
+        with self._storage.read() as tx:
+            return tuple(found for found in message_ids if self.origin_in(tx, account_id, found) is None)
 
     def add_ids(self, tx: Tx, account_id: int, ref: int, ids: Sequence[str]) -> None:
         """A number that was told as a colleague's before we knew that it is ours becomes ours."""
@@ -229,11 +235,18 @@ class SqliteChannelMessages:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def is_ours(self, account_id: int, message_id: str) -> bool:
-        """Whether we sent this message ourselves."""
+    def origin(self, account_id: int, message_id: str) -> Literal["line", "topics"] | None:
+        """Where a message was written that we sent ourselves; None for everybody else's."""
         with self._storage.read() as tx:
-            found = self.ref_of(tx, account_id, message_id)
-        return found is not None and found[1] == "out"
+            return self.origin_in(tx, account_id, message_id)
+
+    def origin_in(self, tx: Tx, account_id: int, message_id: str) -> Literal["line", "topics"] | None:
+        row = tx.sql.execute(
+            "SELECT m.portal_message_id FROM channel_message_ids i JOIN channel_messages m ON m.id = i.ref"
+            " WHERE i.account_id = ? AND i.message_id = ? AND m.direction = 'out'",
+            (account_id, message_id),
+        ).fetchone()
+        return None if row is None else "line" if row[0] > 0 else "topics"
 
     def _out_row(self, tx: Tx, row: tuple[Any, ...]) -> OutRow:
         ref, account_id, chat_id, portal_chat_id, portal_message_id, part, kind, status, body, tried_at = row

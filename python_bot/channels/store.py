@@ -20,6 +20,7 @@ TABLES: Final = (
     "channel_messages",
     "channel_message_ids",
     "channel_topics",
+    "channel_posts",
 )
 _COLUMNS: Final = (
     "id, channel, external_id, name, url, line_id, connector_id, state, problem, line_problem, created_at,"

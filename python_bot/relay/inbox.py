@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from ..channels.base import ChatChanged, DescribesChats, Happened, Incoming, Person, ReadUpTo
+from ..channels.base import ChatChanged, DescribesChats, FindsMissed, Happened, Incoming, Person, ReadUpTo
 from ..channels.messages import SqliteChannelMessages
 from ..channels.registry import Registry
 from ..channels.store import Held, SqliteChannels
@@ -17,7 +18,8 @@ from ..intake import Intake
 from ..metrics import Metrics
 from ..model import NewJob
 from . import texts
-from .kinds import describe_job, in_job, status_job
+from .kinds import describe_job, gap_job, in_job, status_job
+from .topics import Topics, has_desk
 
 ALBUM_QUIET_S = 1.5  # parts of an album come one by one, within a moment
 
@@ -33,6 +35,7 @@ class Inbox:
         registry: Registry,
         metrics: Metrics,
         language: Callable[[], str],
+        topics: Topics,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -42,11 +45,15 @@ class Inbox:
         self._registry = registry
         self._metrics = metrics
         self._language = language
+        self._topics = topics
         self._now = now
 
-    def take(self, account_id: int, happened: Sequence[Happened], cursor: str | None = None) -> int:
+    def take(
+        self, account_id: int, happened: Sequence[Happened], cursor: str | None = None, *, was_called: bool = False
+    ) -> int:
         """Store what an account heard, with the cursor of the poll that brought it; how much of it was new.
 
+        `was_called`: the messenger told it by itself, so that it may have told other things in vain.
         Of an account that was removed meanwhile nothing is stored. Raises StorageError; nothing is stored then.
         """
         fresh: list[Happened] = []
@@ -61,7 +68,7 @@ class Inbox:
             for item in happened:
                 if self._channels.is_new(tx, account_id, item.key, now):
                     fresh.append(item)
-                    jobs += self.apply(tx, held, item)
+                    jobs += self.apply(tx, held, item, was_called=was_called)
             if cursor is not None:
                 self._channels.set_cursor(tx, account_id, cursor)
             return jobs
@@ -73,29 +80,55 @@ class Inbox:
             self._metrics.count("channel_repeated_total", len(happened) - len(fresh))
         return len(fresh)
 
-    def apply(self, tx: Tx, held: Held, item: Happened) -> list[NewJob]:
-        """What one thing leads to that was not known before."""
+    def apply(self, tx: Tx, held: Held, item: Happened, *, was_called: bool) -> list[NewJob]:
+        """What one thing leads to that was not known before. `was_called`: the messenger told it by itself."""
         match item:
             case Incoming():
-                return self._said(tx, held, item)
+                written = self._topics.written(tx, held, item, self._now())
+                if written is not None:
+                    return written
+                return self._said(tx, held, item, was_called=was_called)
             case ChatChanged():
                 return self._changed(tx, held, item)
             case ReadUpTo():
                 return self._read(tx, held, item)
 
-    def _said(self, tx: Tx, held: Held, item: Incoming) -> list[NewJob]:
+    def _said(self, tx: Tx, held: Held, item: Incoming, *, was_called: bool) -> list[NewJob]:
         account, now = held.account, self._now()
-        if self._messages.add_in(tx, account.id, item, int(now)) is None:
-            return []
+        ref = self._messages.add_in(tx, account.id, item, int(now))
+        if ref is None:
+            return self._mirrored(tx, held, item)
         person = item.sender if item.by == "client" else None
         is_new = self._channels.touch_chat(tx, account.id, item.chat_id, item.chat_name, item.chat_url, person)
         jobs = self._chat_job(held, item.chat_id, now + ALBUM_QUIET_S if item.album else 0.0)
         if item.by == "client":
             self._channels.heard(tx, account.id, int(now))
             self._channels.set_chat_state(tx, account.id, item.chat_id, "open")
-        if is_new and isinstance(self._registry.load(account.channel), DescribesChats):
+        if account.line_id is None and has_desk(held):
+            self._messages.settle_in(tx, [ref], "dropped")
+        jobs += self._topics.show(tx, held, item, now)
+        channel = self._registry.load(account.channel)
+        if was_called and isinstance(channel, FindsMissed):
+            jobs = [gap_job(account.id, item.chat_id, now + channel.settle_s)]
+        if is_new and isinstance(channel, DescribesChats):
             return [describe_job(account.id, item.chat_id), *jobs]
         return jobs
+
+    def _mirrored(self, tx: Tx, held: Held, item: Incoming) -> list[NewJob]:
+        """The messenger tells us what we sent ourselves: the desk that did not write it shows it now."""
+        account, now = held.account, self._now()
+        origin = self._messages.origin_in(tx, account.id, item.message_id) if item.change == "message" else None
+        if origin == "line":
+            return self._topics.show(tx, held, item, now)
+        if origin == "topics" and account.line_id is not None:
+            # Its own number is that of what was sent.
+            self._messages.add_in(tx, account.id, replace(item, message_id=f"{item.message_id}:shown"), int(now))
+            return self._chat_job(held, item.chat_id, 0.0)
+        return []
+
+    def show(self, held: Held, chat_id: str) -> list[NewJob]:
+        """Every desk shows what waits in a chat."""
+        return [*self._chat_job(held, chat_id, 0.0), *self._topics.look(held, chat_id, self._now())]
 
     def _changed(self, tx: Tx, held: Held, item: ChatChanged) -> list[NewJob]:
         account = held.account
@@ -121,6 +154,8 @@ class Inbox:
     def notice(self, tx: Tx, held: Held, chat_id: str, key: str, text: str) -> list[NewJob]:
         """A system message to the operators in the dialog of a chat. `key`: the same notice is shown once."""
         account, now = held.account, int(self._now())
+        if account.line_id is None and has_desk(held):
+            return []  # there is no dialog; what becomes of the topic's messages is said in the topic
         if not self._channels.is_new(tx, account.id, key, now):
             return []
         item = Incoming(key, "message", chat_id, key, now, Person("", ""), text, by="system")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from ..channels.base import DescribesChats, Person
+from ..channels.base import DescribesChats, FindsMissed, Person
 from ..channels.messages import InRow
 from ..channels.store import Chat, Held
 from ..db import Tx
@@ -33,6 +33,7 @@ ECHO_LOOK_S: Final = 0.5  # between looks whether a colleague's words are our ow
 ECHO_PATIENCE_S: Final = 120.0
 REFUSALS: Final = 8  # of one message, before those behind it go on without it
 DESCRIBE_TRIES: Final = 3
+MISSED_S: Final = 900  # what a messenger did not call us about is looked for so far back; the poller finds the rest
 
 
 @dataclass(slots=True)
@@ -99,6 +100,8 @@ class Arrivals:
         rows = [row for row in rows if not self._is_echo(row)]
         if not rows:
             return None
+        if isinstance(parts.registry.load(held.account.channel), FindsMissed):
+            rows.sort(key=lambda row: (row.happened.sent_at, row.id))  # they came in any order
         groups, change = _first_run(rows[:RUN])
         wait = self._wait_for(rows, groups, change)
         if not groups:
@@ -129,8 +132,8 @@ class Arrivals:
     def _is_echo(self, row: InRow) -> bool:
         """Our own words that the messenger tells us as a colleague's."""
         item, parts = row.happened, self._parts
-        if item.by != "staff" or not parts.messages.is_ours(row.account_id, item.message_id):
-            return False
+        if item.by != "staff" or parts.messages.origin(row.account_id, item.message_id) != "line":
+            return False  # what was written in a topic is shown in the line, too
         parts.storage.write(lambda tx: parts.messages.settle_in(tx, [row.id], "dropped"))
         return True
 
@@ -302,4 +305,27 @@ def describe_chat(parts: RelayParts, job: Job) -> None:
         parts.channels.describe_chat(tx, described)
         return parts.inbox.notice(tx, held, chat_id, f"about:{chat_id}", card.about) if card.about else []
 
-    parts.intake.queue_with(work)
+    parts.intake.queue_with(lambda tx: parts.inbox.show(held, chat_id))
+
+
+def fill_gap(parts: RelayParts, job: Job) -> None:
+    """A messenger's call may have overtaken another one, or another one may have been lost: ask, then show all.
+
+    Whoever cannot be asked now is not waited for: the poller finds what is missing.
+    """
+    account_id, chat_id = job.payload["account_id"], job.payload["channel_chat"]
+    held = parts.channels.one(account_id)
+    if held is None:
+        return
+    account, channel = held.account, parts.registry.load(held.account.channel)
+    if not isinstance(channel, FindsMissed):
+        return
+    since = max(account.created_at, int(job.created_at) - MISSED_S)
+    try:
+        missed = channel.missed(account, chat_id, since)
+    except DeliveryFailed as error:
+        log.info("nobody tells what else was said in a chat of account %d: %s", account_id, error)
+        missed = ()
+    new = parts.inbox.take(account_id, missed)
+    parts.metrics.count("channel_missed_total", new)
+    parts.intake.queue_with(lambda tx: parts.inbox.show(held, chat_id))

@@ -9,12 +9,23 @@ from ..errors import B24BotError
 from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
 from ..model import Job
 from .accounts import Accounts
-from .incoming import Arrivals, describe_chat
-from .kinds import CHANNEL_ATTACH, CHANNEL_DESCRIBE, CHANNEL_IN, CHANNEL_READ, CHANNEL_STATUS
+from .incoming import Arrivals, describe_chat, fill_gap
+from .kinds import (
+    CHANNEL_ATTACH,
+    CHANNEL_DESCRIBE,
+    CHANNEL_GAP,
+    CHANNEL_IN,
+    CHANNEL_READ,
+    CHANNEL_REPLY,
+    CHANNEL_STATUS,
+    CHANNEL_TOPIC,
+)
 from .outgoing import Answers, Statuses
 from .parts import RelayParts
+from .topic_posts import TopicPosts
+from .topic_replies import TopicReplies
 
-DORMANT: Final = ("open line", "messengers", "more messengers")
+DORMANT: Final = ("open line", "messengers", "more messengers", "topics")
 
 
 class OneByOne:
@@ -42,21 +53,25 @@ class OneByOne:
         self._buried(job, reason)
 
 
-Done = OneByOne | Arrivals | Statuses
+Done = OneByOne | Arrivals | Statuses | TopicPosts
 
 
 def relay_lanes(parts: RelayParts, accounts: Accounts) -> Mapping[str, Mapping[str, Done]]:
     """Thread -> kind -> handler. The portal has a thread of its own; a slow messenger does not hold another one up."""
-    answers = Answers(parts)
+    answers, replies = Answers(parts), TopicReplies(parts)
     messengers: dict[str, Done] = {
         CHANNEL_SEND: OneByOne(answers.send, answers.buried),
         CHANNEL_EDIT: OneByOne(answers.edit),
         CHANNEL_DELETE: OneByOne(answers.delete),
         CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
         CHANNEL_READ: OneByOne(answers.mark_read),
+        CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job)),
+        CHANNEL_REPLY: OneByOne(replies.send),
     }
     return {
         "open line": {CHANNEL_IN: Arrivals(parts), CHANNEL_STATUS: Statuses(parts)},
         "messengers": {**messengers, CHANNEL_ATTACH: OneByOne(accounts.attach)},
         "more messengers": messengers,
+        # Of its own: a group takes 20 messages a minute.
+        "topics": {CHANNEL_TOPIC: TopicPosts(parts)},
     }

@@ -12,6 +12,9 @@ CHANNEL_DESCRIBE: Final = "channel.describe"
 CHANNEL_STATUS: Final = "channel.status"
 CHANNEL_ATTACH: Final = "channel.attach"
 CHANNEL_READ: Final = "channel.read"
+CHANNEL_TOPIC: Final = "channel.topic"
+CHANNEL_REPLY: Final = "channel.reply"
+CHANNEL_GAP: Final = "channel.gap"
 
 
 def in_job(account_id: int, chat_id: str, due_at: float = 0.0, trace_id: str = "") -> NewJob:
@@ -52,3 +55,21 @@ def read_job(account_id: int, chat_id: str) -> NewJob:
     """Show the client that the team has read the chat."""
     key = f"channel.read:{account_id}:{chat_id}"
     return NewJob(CHANNEL_READ, {"account_id": account_id, "channel_chat": chat_id}, key, key)
+
+
+def topic_job(account_id: int, chat_id: str, due_at: float = 0.0, trace_id: str = "") -> NewJob:
+    """Show what waits for the topic of a chat; a turn shows one thing, so that busy chats do not hold others up."""
+    lane = f"{CHANNEL_TOPIC}:{account_id}:{chat_id}"
+    return NewJob(CHANNEL_TOPIC, {"account_id": account_id, "channel_chat": chat_id}, lane, lane, trace_id, due_at)
+
+
+def reply_job(account_id: int, chat_id: str, due_at: float = 0.0, trace_id: str = "") -> NewJob:
+    """Send what was written in the topic of a chat to its client."""
+    lane = f"{CHANNEL_REPLY}:{account_id}:{chat_id}"
+    return NewJob(CHANNEL_REPLY, {"account_id": account_id, "channel_chat": chat_id}, lane, lane, trace_id, due_at)
+
+
+def gap_job(account_id: int, chat_id: str, due_at: float, trace_id: str = "") -> NewJob:
+    """Look for what was said before something that a messenger's call told, then show both."""
+    lane = f"{CHANNEL_GAP}:{account_id}:{chat_id}"
+    return NewJob(CHANNEL_GAP, {"account_id": account_id, "channel_chat": chat_id}, lane, lane, trace_id, due_at)

@@ -116,8 +116,7 @@ class Answers:
 
     def _look_for(self, held: Held, channel: Channel, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
         if isinstance(channel, FindsSent):
-            found = channel.find_sent(held.account, chat_id, part, since)
-            ids = tuple(number for number in found if not self._parts.messages.is_ours(held.account.id, number))
+            ids = self._parts.messages.unknown(held.account.id, channel.find_sent(held.account, chat_id, part, since))
             self._parts.metrics.count("channel_doubts_total", outcome="found" if ids else "not found")
             return ids
         self._parts.metrics.count("channel_doubts_total", outcome="sent again")

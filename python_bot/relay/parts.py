@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..channels.messages import SqliteChannelMessages
+from ..channels.posts import SqlitePosts
 from ..channels.registry import Registry
 from ..channels.store import SqliteChannels
 from ..db import Storage
@@ -14,6 +15,7 @@ from ..metrics import Metrics
 from .inbox import Inbox
 from .links import FileLinks
 from .openline import OpenLine
+from .topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,10 @@ class RelayParts:
     intake: Intake
     channels: SqliteChannels
     messages: SqliteChannelMessages
+    posts: SqlitePosts
     registry: Registry
     inbox: Inbox
+    topics: Topics
     open_line: OpenLine
     links: FileLinks
     metrics: Metrics

@@ -34,6 +34,11 @@ _CANNOT_DELETE: Final = {
     "en": "{} does not let sent messages be deleted",
     "ru": "{} не позволяет удалять отправленное",
 }
+_DELETED_THERE: Final = {
+    "en": "🗑 A message was deleted in the messenger",
+    "ru": "🗑 В мессенджере удалили сообщение",
+}
+_HOW_FAR: Final = {"en": "{} of {} parts arrived", "ru": "дошло частей: {} из {}"}
 _NOTHING_TO_SHOW: Final = {
     "en": "{} cannot show anything of this message",
     "ru": "{} не может показать ничего из этого сообщения",
@@ -72,3 +77,11 @@ def cannot_delete(title: str, language: str) -> str:
 
 def nothing_to_show(title: str, language: str) -> str:
     return _NOTHING_TO_SHOW[language].format(title)
+
+
+def deleted_there(language: str) -> str:
+    return _DELETED_THERE[language]
+
+
+def how_far(done: int, count: int, language: str) -> str:
+    return _HOW_FAR[language].format(done, count)

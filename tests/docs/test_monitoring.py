@@ -29,6 +29,7 @@ RARE = {
     "webhook_deliveries_total",
     "webhook_seconds",
     "channel_heard_total",
+    "channel_missed_total",
     "channel_repeated_total",
     "channel_in_total",
     "channel_in_seconds",

@@ -25,6 +25,7 @@ class Avito:
 
     name = "avito"
     title = "Avito"
+    settle_s = 1.0
 
     def __init__(self, client: Client, hook_url: Callable[[Account], str]) -> None:
         self._client, self._hook_url = client, hook_url
@@ -92,6 +93,16 @@ class Avito:
             except DeliveryFailed as failure:
                 self._note_lacking(account, "chats", failure)
         return inbound.read_card(account.identity.external_id, {"id": _bare(chat_id)})
+
+    def missed(self, account: Account, chat_id: str, since: int) -> Sequence[Happened]:
+        user_id = account.identity.external_id
+
+        def is_enough(row: Mapping[str, Any]) -> bool:
+            created = row.get("created")
+            return isinstance(created, int) and created < since
+
+        rows = poller.messages(self._get(account), user_id, _bare(chat_id), is_enough)
+        return [one for row in reversed(rows) for one in inbound.read_message(user_id, _bare(chat_id), row)]
 
     def open_file(self, account: Account, ref: str) -> Content:
         """`ref`: 'image:<address>' or 'voice:<id>', of which Avito gives an address that is good for an hour."""

@@ -1,0 +1,63 @@
+"""Topics of a group as a desk: where what a messenger tells goes besides the open line, and what is written there.
+
+An account has this desk when its options name one: {"telegram_bot_id": 2, "telegram_chat_id": "-1002000000001"}, an
+account of a messenger with topics, and its group. Pure but for the rows that it adds in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..channels.base import Incoming
+from ..channels.posts import SqlitePosts
+from ..channels.store import Held
+from ..db import Tx
+from ..model import NewJob
+from .kinds import reply_job, topic_job
+
+ALBUM_QUIET_S: Final = 1.5  # parts of an album come one by one, within a moment
+_GROUP_PREFIX: Final = "tg:"
+
+
+def desk_of(options: Mapping[str, object]) -> tuple[int, str] | None:
+    """(account of the bot, group), None for an account without this desk."""
+    bot_id, group_id = options.get("telegram_bot_id"), options.get("telegram_chat_id")
+    return (bot_id, str(group_id)) if isinstance(bot_id, int) and group_id else None
+
+
+def has_desk(held: Held) -> bool:
+    """Whether what is said is shown anywhere at all, though there is no line."""
+    return desk_of(held.account.options) is not None
+
+
+class Topics:
+    def __init__(self, posts: SqlitePosts) -> None:
+        self._posts = posts
+
+    def show(self, tx: Tx, held: Held, item: Incoming, now: float, sent_at: int | None = None) -> list[NewJob]:
+        """What was said in a chat of an account goes into its topic; [] for an account without one."""
+        account = held.account
+        if desk_of(account.options) is None or item.change == "edit":
+            return []
+        self._posts.add(tx, account.id, item.chat_id, "topic", item, item.sent_at if sent_at is None else sent_at)
+        return [topic_job(account.id, item.chat_id, now)]
+
+    def look(self, held: Held, chat_id: str, now: float) -> list[NewJob]:
+        """For what waits already."""
+        return [topic_job(held.account.id, chat_id, now)] if has_desk(held) else []
+
+    def written(self, tx: Tx, bot: Held, item: Incoming, now: float) -> list[NewJob] | None:
+        """What a group tells that is a desk; None when it is none, so that these are a client's words.
+
+        Outside the topics that we made colleagues talk with each other: nobody is told.
+        """
+        group_id = item.chat_id.removeprefix(_GROUP_PREFIX)
+        if not self._posts.is_desk(tx, bot.account.id, group_id):
+            return None
+        topic = self._posts.topic_of(tx, group_id, item.thread) if item.thread else None
+        if topic is None or item.change == "delete":
+            return []
+        self._posts.add(tx, topic.account_id, topic.chat_id, "client", item, item.sent_at)
+        due_at = now + ALBUM_QUIET_S if item.album else now
+        return [reply_job(topic.account_id, topic.chat_id, due_at)]
