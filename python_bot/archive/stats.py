@@ -40,6 +40,7 @@ _SPANS: Final = f"""begun AS MATERIALIZED (
     FROM begun b LEFT JOIN messages c ON c.message_id = b.asked LEFT JOIN messages o ON o.message_id = b.answer),
   keyed AS (
     SELECT '' AS part, 0 AS name, response, resolution FROM spans
+    UNION ALL SELECT 'day', (opened_at + :offset) / {DAY_S}, response, resolution FROM spans
     UNION ALL SELECT 'line', line_id, response, resolution FROM spans
     UNION ALL SELECT 'connector', connector_id, response, resolution FROM spans
     UNION ALL SELECT 'operator', operator_id, response, resolution FROM spans WHERE operator_id IS NOT NULL)"""
@@ -126,7 +127,7 @@ class _Reader:
                 "first_response_s": spans["response"].get(("", 0), NO_SPAN),
                 "resolution_s": spans["resolution"].get(("", 0), NO_SPAN),
             },
-            "by_day": _by_day(starts, hours),
+            "by_day": _by_day(starts, hours, spans),
             "by_hour": [
                 {
                     "hour": hour,
@@ -163,7 +164,9 @@ def _span(count: int, median: int, p90: int) -> dict[str, int]:
     return {"count": count, "median": median, "p90": p90}
 
 
-def _by_day(starts: Counter[int], hours: Counter[int]) -> list[dict[str, Any]]:
+def _by_day(
+    starts: Counter[int], hours: Counter[int], spans: dict[str, dict[tuple[str, Any], dict[str, Any]]]
+) -> list[dict[str, Any]]:
     """Hours since 1970 by the caller's clock -> each day on which anything was, in order."""
     days = sorted({hour // 24 for hour in (*starts, *hours)})
     begun, said = Counter[int](), Counter[int]()
@@ -171,7 +174,16 @@ def _by_day(starts: Counter[int], hours: Counter[int]) -> list[dict[str, Any]]:
         begun[hour // 24] += count
     for hour, count in hours.items():
         said[hour // 24] += count
-    return [{"date": (iso_utc(day * DAY_S) or "")[:10], "sessions": begun[day], "messages": said[day]} for day in days]
+    return [
+        {
+            "date": (iso_utc(day * DAY_S) or "")[:10],
+            "sessions": begun[day],
+            "messages": said[day],
+            "first_response_s": spans["response"].get(("day", day), NO_SPAN),
+            "resolution_s": spans["resolution"].get(("day", day), NO_SPAN),
+        }
+        for day in days
+    ]
 
 
 def _by_hour_of_week(starts: Counter[int], hours: Counter[int]) -> list[dict[str, int]]:

@@ -58,8 +58,11 @@ def test_an_archive_without_words_has_figures_too(stores: Any) -> None:
 def test_days_and_hours_go_by_the_callers_clock(stores: Any) -> None:
     talk(stores, 5, 3, T + 15 * HOUR, [(0, "c"), (60, "1")], False)  # 23:00 UTC, 02:00 of the next day in Moscow
     utc, moscow = ask(stores), ask(stores, 3 * HOUR)
-    assert utc["by_day"] == [{"date": "2026-07-29", "sessions": 1, "messages": 2}]
-    assert moscow["by_day"] == [{"date": "2026-07-30", "sessions": 1, "messages": 2}]
+    nothing = {"count": 0, "median": None, "p90": None}
+    answered = {"count": 1, "median": 60, "p90": 60}
+    told = {"sessions": 1, "messages": 2, "first_response_s": answered, "resolution_s": nothing}
+    assert utc["by_day"] == [{"date": "2026-07-29", **told}]
+    assert moscow["by_day"] == [{"date": "2026-07-30", **told}]
     assert utc["by_hour_of_week"] == [{"weekday": 3, "hour": 23, "sessions": 1, "messages": 2}]
     assert moscow["by_hour_of_week"] == [{"weekday": 4, "hour": 2, "sessions": 1, "messages": 2}]
 

@@ -214,5 +214,5 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         routes = {route.replace(converter, name) for route in routes}
     routes = {route for route in routes if not route.startswith(("/python_bot/<", "/ui/<"))}
     documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+(?:\.yaml)?)", API)) | {"/python_bot/", "/python_bot"}
-    pages = set(re.findall(r"`(?:GET|POST) (/ui/[\w/]*)", read("docs/ui.md"))) | {"/ui"}
+    pages = set(re.findall(r"`(?:GET|POST) (/ui/[\w/.]*)", read("docs/ui.md"))) | {"/ui"}
     assert routes == documented | pages

@@ -211,3 +211,17 @@ def test_what_can_be_tried_again_needs_a_form_of_the_visit(settled: Settled) -> 
     number = server.sql("SELECT MAX(id) FROM visits")[0][0]
     assert visitor.post(f"/ui/visits/{number}/end", form=visitor.form_token()).status == 200
     assert "/ui/enter" in other.get("/ui/").headers["Location"]
+
+
+def test_figures_are_plots_and_the_same_numbers_as_a_table(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor = Visitor(server, TOKEN)
+    page = visitor.get("/ui/figures?days=7").text
+    assert page.count('<svg class="plot"') == 5 and page.count("<script") == 1
+    assert "style=" not in page
+    table = visitor.get("/ui/figures.csv?days=7")
+    assert table.headers["Content-Type"].startswith("text/csv")
+    rows = [line.split(";") for line in table.text.lstrip("\ufeff").splitlines()]
+    days = [row for row in rows if row[0] == "day"]
+    assert sum(int(row[3]) for row in days) == len(server.messages(chat_id))
+    assert {"operator", "line", "connector"} <= {row[0] for row in rows} or len(days) == 1

@@ -13,10 +13,10 @@ from ...model import Choices, DialogFilter
 from ...search import Search
 from ...visitors import Visit
 from ..api import wanted
-from ..errors import ApiError
 from .clock import Clock
 from .keeper import within
 from .markup import shown_name
+from .refusal import Refused
 
 NAMES: Final = ("q", "line_id", "connector_id", "operator_id", "client_id", "status", "has_files", "from", "to", "sort")
 
@@ -44,7 +44,7 @@ def read(args: Mapping[str, str], visit: Visit, clock: Clock, search: Search | N
         until=clock.begin_of(last + timedelta(days=1)) if last else None,
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
-        raise ApiError(400, "bad_days", "")
+        raise Refused(400, "bad_days")
     return Asked(within(visit, found), given)
 
 
@@ -55,7 +55,7 @@ def _day(given: Mapping[str, str], name: str) -> date | None:
     except ValueError:
         found = date.min
     if found is not None and not 1970 < found.year < 3000:
-        raise ApiError(400, "bad_days", "")
+        raise Refused(400, "bad_days")
     return found
 
 

@@ -16,7 +16,7 @@ from ...visitors import Visitors
 from ..api.export import Streams
 from ..api.long_poll import LongPoll
 from ..inbound import note
-from . import conversation, dialogs, entry, health, looks
+from . import conversation, dialogs, entry, figures, health, looks
 from .frame import Frame
 from .keeper import Keeper
 from .render import ASSETS, asset
@@ -56,6 +56,7 @@ def blueprint(parts: Parts, keeper: Keeper, portal: Callable[[], str], prefix: s
     entry.put_on(ui, frame)
     dialogs.put_on(ui, frame, parts.archive, parts.views, parts.search)
     conversation.put_on(ui, frame, parts.archive, parts.views, parts.contents, parts.streams, parts.long_poll)
+    figures.put_on(ui, frame, parts.archive, parts.views)
     health.put_on(ui, frame, parts.care)
     looks.put_on(ui, frame, parts.visitors)
 

@@ -18,11 +18,11 @@ from ..api import params
 from ..api.export import Streams
 from ..api.files import answer_content
 from ..api.long_poll import LongPoll
-from ..errors import ApiError
 from . import asked, bubbles
 from .dialogs import refuse_hidden
 from .frame import Frame
 from .markup import shown_name, written
+from .refusal import Refused
 
 PAGE: Final = 500
 FRESH: Final = 100  # messages of one answer to the script that keeps the page fresh
@@ -46,7 +46,7 @@ def put_on(
         refuse_hidden(views, frame, chat_id)
         text = archive.dialog(chat_id)
         if text is None:
-            raise ApiError(404, "dialog_unknown", "")
+            raise Refused(404, "dialog_unknown")
         frame.keeper.note_look(frame.visit(), chat_id, "opened")
         before, after, at = (_number(name) for name in ("before", "after", "at"))
         found = views.glimpse(chat_id, PAGE, before=before, after=after, at=at)
@@ -116,7 +116,7 @@ def put_on(
         found = views.glimpse(chat_id, 2, at=message_id).rows
         now = next((row for row in found if row["shown"]["message_id"] == message_id), None)
         if rows is None or now is None:
-            raise ApiError(404, "message_unknown", "")
+            raise Refused(404, "message_unknown")
         clock = frame.clock()
         frame.keeper.note_look(frame.visit(), chat_id, "opened")
         former = [(clock.full(row.replaced_at), written(row.text, clock.full)) for row in rows]
@@ -142,7 +142,7 @@ def put_on(
             return turned_away
         file = archive.file(file_id) if file_id < 2**63 else None
         if file is None or file.state != "stored":
-            raise ApiError(404, "file_unknown", "")
+            raise Refused(404, "file_unknown")
         refuse_hidden(views, frame, file.chat_id)
         if "Range" not in request.headers and "If-None-Match" not in request.headers:
             frame.keeper.note_look(frame.visit(), file.chat_id, "file")
@@ -159,7 +159,7 @@ def _number(name: str) -> int | None:
     if not text:
         return None
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise ApiError(400, "bad_number", "")
+        raise Refused(400, "bad_number")
     return int(text)
 
 

@@ -15,11 +15,11 @@ from ...archive import Archive, Views
 from ...model import DialogOrder
 from ...search import BadQuery, Search, SearchOrder, parse
 from ..api import params
-from ..errors import ApiError
 from . import asked
 from .frame import Frame
 from .keeper import within
 from .markup import shown_name, spoken
+from .refusal import Refused
 
 PAGE: Final = 50
 ORDERS: Final[tuple[DialogOrder, ...]] = ("active", "quiet", "newest", "oldest")
@@ -140,4 +140,4 @@ def _hit(hit: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
 def refuse_hidden(views: Views, frame: Frame, chat_id: int) -> None:
     """Raises ApiError 404: a conversation that this visit may not see is like one that is not there."""
     if chat_id >= 2**63 or not views.is_wanted(chat_id, within(frame.visit())):
-        raise ApiError(404, "dialog_unknown", "")
+        raise Refused(404, "dialog_unknown")

@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ..errors import ApiError
 from ..inbound import note
 from .frame import Frame
+from .refusal import Refused
 
 
 def put_on(ui: Blueprint, frame: Frame) -> None:
@@ -20,7 +21,7 @@ def put_on(ui: Blueprint, frame: Frame) -> None:
     @ui.post("/enter")
     def enter() -> AnyResponse:
         if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise ApiError(403, "form_expired", "")  # nobody is signed in from another site
+            raise Refused(403, "form_expired")  # nobody is signed in from another site
         word, found = request.form.get("word", ""), note()
         found.authorization = "access_token" if word else "bearer"
         try:

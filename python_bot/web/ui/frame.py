@@ -20,6 +20,7 @@ from ..inbound import note
 from ..tracing import trace_id
 from .clock import Clock, zone_of
 from .keeper import Keeper, opens
+from .refusal import Refused
 from .render import packed, policy, rendered, versions
 from .texts import ERRORS
 from .texts import TEXTS as COMMON
@@ -66,19 +67,19 @@ class Frame:
         if visit is None:
             found.outcome = "unknown" if cookie else "missing"
             if request.method != "GET" or request.headers.get("X-Requested-With") == "ui":
-                raise ApiError(401, "not_signed_in", "")
+                raise Refused(401, "not_signed_in")
             back = request.full_path.rstrip("?")
             return redirect(f"{self.base}/enter?next={quote(back)}", 303)
         found.outcome = "ok"
         g.visit = visit
         if request.method == "POST" and not self.keeper.is_form_token(cookie, request.form.get("form", "")):
-            raise ApiError(403, "form_expired", "")
+            raise Refused(403, "form_expired")
         return None
 
     def require(self, rights: Rights) -> None:
         if not opens(self.visit(), rights):
             note().outcome = "insufficient"
-            raise ApiError(403, "not_yours", "")
+            raise Refused(403, "not_yours")
 
     def language(self) -> Language:
         given = request.args.get("lang") or request.cookies.get(LANGUAGE_COOKIE, "")
@@ -90,6 +91,10 @@ class Frame:
     def clock(self) -> Clock:
         name, zone = zone_of(request.args.get("tz") or request.cookies.get(ZONE_COOKIE, ""))
         return Clock(name, zone, self.language(), int(time.time()))
+
+    def words(self) -> dict[str, str]:
+        language = self.language()
+        return {**COMMON[language], **ADMIN[language]}
 
     # --- answers
 
@@ -105,7 +110,7 @@ class Frame:
             "versions": versions(),
             "language": clock.language,
             "clock": clock,
-            "t": {**COMMON[clock.language], **ADMIN[clock.language]},
+            "t": self.words(),
             "visit": visit,
             "is_admin": is_admin,
             "may_export": visit is not None and opens(visit, "export"),

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...model import BuriedJob
 from ...staff.texts import Language
 from ...subscriptions import Subscription
-from ..errors import ApiError
 from .frame import Frame
+from .refusal import Refused
 
 SHOWN: Final = 50
 
@@ -65,9 +65,9 @@ def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
         number = request.form.get("id", "")
         if act == "webhook" and number.isascii() and number.isdigit() and len(number) < 19:
             if not care.webhook(int(number)):
-                raise ApiError(404, "not_found", "")
+                raise Refused(404, "not_found")
         elif act in care.acts:
             care.acts[act]()
         else:
-            raise ApiError(404, "not_found", "")
+            raise Refused(404, "not_found")
         return redirect(f"{frame.base}/health?done={act}", 303)

@@ -22,8 +22,8 @@ from ...model import ANY_DIALOG, DialogFilter
 from ...visitors import Rights, Visit, Visitors, What
 from ..access import Access
 from ..api_tokens import hash_of
-from ..errors import ApiError
 from ..key_file import KeyFile
+from .refusal import Refused
 
 TOKEN_VISIT_S: Final = 12 * 3600
 PORTAL_VISIT_S: Final = 3600
@@ -87,14 +87,14 @@ class Keeper:
         packed, _, signature = given.partition(".")
         portal = self._portal()
         if not portal or not hmac.compare_digest(signature.encode(), self._key.sign("word", portal, packed).encode()):
-            raise ApiError(401, "word_invalid", "open the application in Bitrix24 again")
+            raise Refused(401, "word_invalid")
         try:
             user_id, name, is_administrator, lines, expires = json.loads(base64.urlsafe_b64decode(packed))
         except (binascii.Error, ValueError):
-            raise ApiError(401, "word_invalid", "open the application in Bitrix24 again") from None
+            raise Refused(401, "word_invalid") from None
         now = self._second()
         if expires <= now:
-            raise ApiError(401, "word_expired", "open the application in Bitrix24 again")
+            raise Refused(401, "word_expired")
         sees_all = is_administrator or self.allowed == "all"
         return self._begin(
             Visit(

@@ -9,8 +9,8 @@ from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...visitors import Visitors
-from ..errors import ApiError
 from .frame import Frame
+from .refusal import Refused
 
 PAGE: Final = 100
 
@@ -46,5 +46,5 @@ def put_on(ui: Blueprint, frame: Frame, visitors: Visitors) -> None:
 def _number(name: str) -> int | None:
     text = request.args.get(name, "")
     if text and not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ApiError(400, "bad_number", "")
+        raise Refused(400, "bad_number")
     return int(text) if text else None
