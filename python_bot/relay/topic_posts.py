@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol, cast
 
 from ..channels.base import (
@@ -45,7 +46,8 @@ VOICE_BYTES: Final = 20 * 1024 * 1024
 ECHO_LOOK_S: Final = 0.5
 ECHO_PATIENCE_S: Final = 120.0
 DESCRIBE_TRIES: Final = 3
-NO_ROW: Final = 0  # the card of a new topic: when it is lost, the advert is still a click away
+FIRST: Final = 0  # when the card of a topic was said: before everything else
+DISORDER_S: Final = 120.0  # between looks whether somebody has put the group in order
 PROBLEM: Final = "topics_problem"  # a fact of the account
 
 
@@ -69,6 +71,8 @@ class TopicPosts:
             try:
                 self._turn(job)
                 outcomes.append(None)
+            except DeliveryFailed as error:
+                outcomes.append(_worth_waiting(error))
             except B24BotError as error:
                 outcomes.append(error)
         return outcomes
@@ -95,7 +99,10 @@ class TopicPosts:
         if self._is_echo(held, group[0]):
             parts.storage.write(lambda tx: self._posts.settle(tx, [group[0].id], "dropped"))
         else:
-            self._show(held, *self._bot(desk[0]), desk[1], group, job)
+            bot, channel = self._bot(desk[0])
+            topic = self._topic(held, bot, channel, desk[1], job)
+            if topic is not None:
+                self._show(held, bot, channel, topic, group)
         parts.intake.queue(topic_job(account_id, chat_id, self._now(), job.trace_id))
 
     def _bot(self, bot_id: int) -> tuple[Account, TopicChannel]:
@@ -124,11 +131,8 @@ class TopicPosts:
 
     # --- showing
 
-    def _show(
-        self, held: Held, bot: Account, channel: TopicChannel, group_id: str, group: Sequence[Post], job: Job
-    ) -> None:
+    def _show(self, held: Held, bot: Account, channel: TopicChannel, topic: Topic, group: Sequence[Post]) -> None:
         parts, ids, now = self._parts, [post.id for post in group], int(self._now())
-        topic = self._topic(held, bot, channel, group_id, group[0].item.chat_id, job)
         if group[0].status == "sending":
             parts.metrics.count("channel_doubts_total", outcome="sent again")
         parts.storage.write(lambda tx: self._posts.trying(tx, ids, now))
@@ -136,16 +140,18 @@ class TopicPosts:
             shown = self._deliver(held, bot, channel, topic, group)
         except TopicGone:
             log.warning("the topic of a chat of account %d was deleted: another one is made", held.account.id)
-            gone = topic
 
             def start_again(tx: Tx) -> None:
-                self._posts.drop_topic(tx, gone)
+                self._posts.drop_topic(tx, topic)
                 self._posts.not_sent(tx, ids)
 
             parts.storage.write(start_again)
-            topic = self._topic(held, bot, channel, group_id, topic.chat_id, job)
-            parts.storage.write(lambda tx: self._posts.trying(tx, ids, now))
-            shown = self._deliver(held, bot, channel, topic, group)
+            return
+        except DeliveryFailed as error:
+            if not (error.final and any(post.item.files for post in group)):
+                raise
+            bare = [replace(post, item=_without_files(post.item, error)) for post in group]
+            shown = self._deliver(held, bot, channel, topic, bare)
         parts.storage.write(lambda tx: self._posts.settle(tx, ids, "sent", shown))
         parts.metrics.count("channel_in_total", len(ids), channel=bot.channel)
 
@@ -160,17 +166,22 @@ class TopicPosts:
             try:
                 shown += self._part(bot, channel, topic, address, part)
             except DeliveryFailed as error:
-                if error.retry_after_s is not None:
-                    self._closed[topic.group_id] = time.monotonic() + error.retry_after_s
                 is_known = error.status is not None or error.retry_after_s is not None
                 if is_known and not shown:
                     self._parts.storage.write(lambda tx: self._posts.not_sent(tx, ids))
                 if not isinstance(error, TopicGone):
-                    self._note(held, str(error) if error.retry_after_s is None else "")
+                    self._closed_by(held, topic.group_id, error)
                 raise
         self._closed.pop(topic.group_id, None)
         self._note(held, "")
         return shown
+
+    def _closed_by(self, held: Held, group_id: str, error: DeliveryFailed) -> None:
+        """A full group takes something again later; whatever else keeps us out is a matter for people."""
+        if error.retry_after_s is not None:
+            self._closed[group_id] = time.monotonic() + error.retry_after_s
+        else:
+            self._note(held, str(error))
 
     def _note(self, held: Held, problem: str) -> None:
         """What keeps the account from its topics, for people."""
@@ -186,23 +197,31 @@ class TopicPosts:
             channel.reopen_topic(bot, topic.group_id, topic.thread_id)
             return channel.deliver(bot, address, part)
 
-    def _topic(self, held: Held, bot: Account, channel: TopicChannel, group_id: str, chat_id: str, job: Job) -> Topic:
-        """The topic of a chat; made when there is none, or when the account has another group now."""
-        parts, account = self._parts, held.account
+    def _topic(self, held: Held, bot: Account, channel: TopicChannel, group_id: str, job: Job) -> Topic | None:
+        """The topic of a chat. None when it was only made now: its card is to be shown first."""
+        parts, account, chat_id = self._parts, held.account, job.payload["channel_chat"]
         with parts.storage.read() as tx:
             topic = self._posts.topic(tx, account.id, chat_id)
         if topic is not None and topic.group_id == group_id:
             return topic
         chat = self._chat(held, chat_id, job)
         name = (chat.name if chat is not None else "") or account.identity.name
-        thread_id = channel.create_topic(bot, group_id, _cut(name))
-        made = Topic(account.id, chat_id, group_id, thread_id)
-        parts.storage.write(lambda tx: self._posts.set_topic(tx, made))
-        if chat is not None and chat.about:
-            key = f"about:{thread_id}"
-            card = Incoming(key, "message", chat_id, key, 0, Person("", ""), chat.about, by="system")
-            self._deliver(held, bot, channel, made, [Post(NO_ROW, "waiting", card, None)])
-        return made
+        try:
+            made = Topic(account.id, chat_id, group_id, channel.create_topic(bot, group_id, _cut(name)))
+        except DeliveryFailed as error:
+            self._closed_by(held, group_id, error)
+            raise
+        key = f"about:{made.thread_id}"
+        about = chat.about if chat is not None else ""
+        card = Incoming(key, "message", chat_id, key, 0, Person("", ""), about, by="system")
+
+        def keep(tx: Tx) -> None:
+            self._posts.set_topic(tx, made)
+            if about:
+                self._posts.add(tx, account.id, chat_id, "topic", card, FIRST)
+
+        parts.storage.write(keep)
+        return None
 
     def _chat(self, held: Held, chat_id: str, job: Job) -> Chat | None:
         """What is known of a chat; asked for when nobody did yet."""
@@ -246,6 +265,17 @@ def _spoken(file: IncomingFile, content: Content) -> OutgoingFile:
         (file.name, "application/octet-stream", data) if ogg is None else ("voice.ogg", "audio/ogg", ogg)
     )
     return OutgoingFile(name, kind, len(shown), "", lambda: Content(kind, len(shown), iter((shown,))))
+
+
+def _worth_waiting(error: DeliveryFailed) -> DeliveryFailed:
+    """Nothing that was said is given up because a group is in disorder."""
+    return DeliveryFailed(str(error), status=error.status, retry_after_s=DISORDER_S) if error.final else error
+
+
+def _without_files(item: Incoming, error: DeliveryFailed) -> Incoming:
+    """What can be said of a file that cannot be had."""
+    lines = [item.text, *(f"📎 {file.name}: {error}" for file in item.files)]
+    return replace(item, text="\n".join(line for line in lines if line), files=())
 
 
 def _words(item: Incoming, language: str) -> str:

@@ -15,7 +15,7 @@ from ...errors import DeliveryFailed
 from ..base import Account, Content, Happened, Identity, Outgoing, OutgoingFile, Part, Polled, Setup
 from ..http import Http
 from ..pace import Limit, Pace
-from . import inbound, outbound
+from . import inbound, outbound, topics
 from .client import BotApi, Refused
 from .delivery import send
 
@@ -27,6 +27,8 @@ PORTS: Final = (443, 80, 88, 8443)  # https://core.telegram.org/bots/api#setwebh
 ACCOUNT_LIMIT: Final = Limit(30, 1.0)
 CHAT_LIMIT: Final = Limit(1, 1.0)
 GROUP_LIMIT: Final = Limit(20, 60.0)
+
+To = Mapping[str, int]  # a chat, and a topic of it, as the Bot API names them
 
 
 class Telegram:
@@ -126,11 +128,11 @@ class Telegram:
         return outbound.parts(message)
 
     def deliver(self, account: Account, chat_id: str, part: Part) -> tuple[str, ...]:
-        return self._in_turn(account, chat_id, lambda chat: send(self._api, self._open, account, chat, part))
+        return self._in_turn(account, chat_id, lambda to: send(self._api, self._open, account, to, part))
 
     def edit(self, account: Account, chat_id: str, message_id: str, part: Part) -> None:
-        def change(chat: int) -> tuple[str, ...]:
-            params = {"chat_id": chat, "message_id": _number_of(message_id), "parse_mode": "HTML"}
+        def change(to: To) -> tuple[str, ...]:
+            params = {"chat_id": to["chat_id"], "message_id": _number_of(message_id), "parse_mode": "HTML"}
             is_text = part.kind == "text"
             method, field = ("editMessageText", "text") if is_text else ("editMessageCaption", "caption")
             self._api.call(account.secrets["token"], method, {**params, field: part.text})
@@ -139,14 +141,31 @@ class Telegram:
         self._unless("message is not modified", account, chat_id, change)
 
     def delete(self, account: Account, chat_id: str, message_id: str) -> None:
-        def take_back(chat: int) -> tuple[str, ...]:
-            params = {"chat_id": chat, "message_id": _number_of(message_id)}
+        def take_back(to: To) -> tuple[str, ...]:
+            params = {"chat_id": to["chat_id"], "message_id": _number_of(message_id)}
             self._api.call(account.secrets["token"], "deleteMessage", params)
             return ()
 
         self._unless("message to delete not found", account, chat_id, take_back)
 
-    def _unless(self, description: str, account: Account, chat_id: str, act: Callable[[int], tuple[str, ...]]) -> None:
+    # --- topics of groups
+
+    def check_group(self, account: Account, group_id: str) -> str:
+        return topics.check(self._api, account.secrets["token"], account.identity.external_id, group_id)
+
+    def create_topic(self, account: Account, group_id: str, name: str) -> str:
+        def make(to: To) -> tuple[str, ...]:
+            return (topics.create(self._api, account.secrets["token"], str(to["chat_id"]), name),)
+
+        return self._in_turn(account, group_id, make)[0]
+
+    def reopen_topic(self, account: Account, group_id: str, thread_id: str) -> None:
+        topics.reopen(self._api, account.secrets["token"], group_id, thread_id)
+
+    def topic_address(self, group_id: str, thread_id: str) -> str:
+        return topics.address(group_id, thread_id)
+
+    def _unless(self, description: str, account: Account, chat_id: str, act: Callable[[To], tuple[str, ...]]) -> None:
         """What is so already is success."""
         try:
             self._in_turn(account, chat_id, act)
@@ -154,9 +173,10 @@ class Telegram:
             if description not in refused.description:
                 raise
 
-    def _in_turn(self, account: Account, chat_id: str, act: Callable[[int], tuple[str, ...]]) -> tuple[str, ...]:
+    def _in_turn(self, account: Account, chat_id: str, act: Callable[[To], tuple[str, ...]]) -> tuple[str, ...]:
         """Within the limits; once more where the chat has moved to. Raises DeliveryFailed with the pause it needs."""
-        chat = int(chat_id.removeprefix(inbound.PREFIX))
+        chat, thread = topics.split(chat_id)
+        in_topic = {"message_thread_id": thread} if thread else {}
         bot = account.identity.external_id
         place = ("chat", bot, str(chat))
         limits = {("account", bot): ACCOUNT_LIMIT, place: CHAT_LIMIT}
@@ -164,13 +184,13 @@ class Telegram:
             limits["group", bot, str(chat)] = GROUP_LIMIT
         self._pace.acquire(limits, self.title)
         try:
-            return act(chat)
+            return act({"chat_id": chat, **in_topic})
         except Refused as refused:
             if refused.status == 429:
                 self._pace.close_for(place, refused.retry_after_s or 1.0)
             if not refused.moved_to:
-                raise
-            return act(refused.moved_to)
+                raise topics.meaning(refused) if thread else refused from None
+            return act({"chat_id": refused.moved_to, **in_topic})
 
     def _open(self, file: OutgoingFile) -> Content:
         return file.source() if file.source is not None else self._portal.download(file.url, method="file")

@@ -42,9 +42,8 @@ _NO_MARKUP: Final = ("can't parse entities", "can't parse message text", "can't 
 Open = Callable[[OutgoingFile], Content]
 
 
-def send(api: BotApi, open_file: Open, account: Account, chat: int, part: Part) -> tuple[str, ...]:
-    """The ids of what it became. Raises DeliveryFailed."""
-    to = {"chat_id": chat}
+def send(api: BotApi, open_file: Open, account: Account, to: Mapping[str, int], part: Part) -> tuple[str, ...]:
+    """The ids of what it became. `to`: the chat, and its topic, as the Bot API names them. Raises DeliveryFailed."""
     if part.kind == "text":
         return _ids(_words(api, account, "sendMessage", "text", to, part.text))
     try:
