@@ -202,12 +202,17 @@ async function test(event) {
   const result = document.getElementById("test-result");
   button.disabled = true;
   result.textContent = text("test_sending");
+  result.className = "";
+  result.className = "";
   try {
     const before = (await (await call("/progress")).json()).tested;
     await post("/test", {});
     if (await looked((progress) => progress.tested && progress.tested !== before, INSTALL_MS)) {
       result.textContent = text("test_sent");
-      if (await looked((progress) => progress.answered, TEST_MS)) result.textContent = text("test_back");
+      if (await looked((progress) => progress.answered, TEST_MS)) {
+        result.textContent = text("test_back");
+        result.className = "good";
+      }
     } else result.textContent = text("slow");
   } catch (error) {
     result.textContent = "";
