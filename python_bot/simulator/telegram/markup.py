@@ -69,13 +69,13 @@ class _Parser:
     def _tag(self) -> None:
         start, end = self.at, self.html.find(">", self.at)
         is_end = self.html.startswith("</", start)
-        match = re.compile(r"</?([^\s>/]*)").match(self.html, start)
+        match = re.compile(r"</?([^\s>]*)").match(self.html, start)
         assert match is not None
         name = match.group(1).lower()
         if is_end:
             self._end_tag(name, start, end)
             return
-        if end < 0 and not name:
+        if match.end() == len(self.html):
             raise _broken(f"Unclosed start tag at byte offset {self._byte(start)}")
         if name not in ENTITY_OF_TAG:
             raise _broken(f'Unsupported start tag "{name}" at byte offset {self._byte(start)}')

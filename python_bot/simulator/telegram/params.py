@@ -43,7 +43,7 @@ class Params:
         """A JSON object; None when it is not given."""
         found = self._json(name)
         if found is not None and not isinstance(found, dict):
-            raise bad_request(f"object expected as {name}")
+            raise bad_request(f"object expected as {name.replace('_', ' ')}")
         return found
 
     def list(self, name: str) -> list[Any] | None:

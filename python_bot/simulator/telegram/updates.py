@@ -76,10 +76,12 @@ class UpdateQueue:
         """One update reached the webhook."""
         with self._changed:
             self._pending = [update for update in self._pending if update.update_id != update_id]
+            self._changed.notify_all()
 
     def drop(self) -> None:
         with self._changed:
             self._pending.clear()
+            self._changed.notify_all()
 
     def end_polls(self) -> None:
         """setWebhook: whoever waits is told."""
@@ -126,7 +128,6 @@ class UpdateQueue:
             self._waiting = None
         if poll.refusal:
             raise self._conflict(poll.refusal)
-        self._last_asked = (offset, self._clock.now())
         return self._next(offset, limit)
 
     def _confirm_below(self, offset: int) -> None:

@@ -64,7 +64,7 @@ def send_media_group(core: Core, bot: Bot, params: Params) -> list[dict[str, Any
 def _album_item(core: Core, bot: Bot, params: Params, item: Any) -> tuple[str, StoredFile, dict[str, Any]]:
     kind, stored, content = media_item(core, bot, params, item)
     if kind not in ALBUM_KINDS:
-        raise bad_request(f"can't parse InputMedia: type {kind} can't be used in an album")
+        raise bad_request(f"can't parse InputMedia: type \"{kind}\" can't be used in sendMediaGroup")
     return kind, stored, content
 
 

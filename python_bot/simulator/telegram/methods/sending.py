@@ -15,6 +15,7 @@ ACTIONS = frozenset({
     "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice",
     "upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note",
 })  # fmt: skip
+BUTTON_ACTIONS = {"url", "callback_data", "web_app", "login_url", "switch_inline_query", "copy_text", "pay"}
 DICE = {"🎲": 6, "🎯": 6, "🏀": 5, "⚽": 5, "🎳": 6, "🎰": 64}
 
 
@@ -43,6 +44,8 @@ def keyboard(params: Params) -> dict[str, Any]:
         return {}
     for button in (button for row in rows for button in row):
         if not isinstance(button, dict) or not button.get("text"):
+            raise bad_request("can't parse inline keyboard button: Can't find field \"text\"")
+        if not button.keys() & BUTTON_ACTIONS:
             raise bad_request("can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
         if len(button.get("callback_data", "x").encode()) > 64:
             raise bad_request("BUTTON_DATA_INVALID")

@@ -43,14 +43,12 @@ def set_webhook(core: Core, bot: Bot, params: Params) -> Any:
     core.webhook_set_at[bot.id] = now
     connections = params.integer("max_connections", 40)
     wanted = Webhook(url, secret, max(1, min(connections, 100)), params.text("ip_address"))
-    before = bot.allowed_updates
     _take_allowed(bot, params)
-    queue = core.queues[bot.id]
-    if params.flag("drop_pending_updates"):
-        queue.drop()
-    old = core.webhooks.of(bot)
-    if old is not None and before == bot.allowed_updates and _same(old, wanted):
+    queue, old, drops = core.queues[bot.id], core.webhooks.of(bot), params.flag("drop_pending_updates")
+    if old is not None and _same(old, wanted) and not drops:
         return True, "Webhook is already set"
+    if drops:
+        queue.drop()
     queue.webhook_set = True
     queue.end_polls()
     core.webhooks.set(bot, wanted)
@@ -58,10 +56,10 @@ def set_webhook(core: Core, bot: Bot, params: Params) -> Any:
 
 
 def delete_webhook(core: Core, bot: Bot, params: Params) -> Any:
-    queue = core.queues[bot.id]
-    if params.flag("drop_pending_updates"):
+    queue, drops = core.queues[bot.id], params.flag("drop_pending_updates")
+    if drops:
         queue.drop()
-    if core.webhooks.of(bot) is None:
+    if core.webhooks.of(bot) is None and not drops:
         return True, "Webhook is already deleted"
     core.webhooks.set(bot, None)
     queue.webhook_set = False
