@@ -14,7 +14,7 @@ from .errors import B24BotError
 from .instance import Instance
 from .intake import ensure_job
 from .settings import Settings
-from .web import errors, hooks, inbound, monitoring, page
+from .web import b24, channel_files, channel_hooks, errors, hooks, inbound, monitoring, page
 from .web.access import Access
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
@@ -107,7 +107,11 @@ def flask_app(instance: Instance) -> Flask:
     )
     app.register_blueprint(ui_blueprint(pages, keeper, instance.desk.portal, settings.prefix))
     app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read, keeper))
-    app.register_blueprint(hooks.blueprint(instance.door, oauth, settings.prefix))
+    show = hooks.shown(settings.prefix)
+    app.register_blueprint(hooks.blueprint(instance.door, oauth, show))
+    app.register_blueprint(b24.blueprint(instance.door, oauth, settings.handler_secret, show))
+    app.register_blueprint(channel_hooks.blueprint(instance.accounts, instance.relay))
+    app.register_blueprint(channel_files.blueprint(instance.relay))
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
         archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),

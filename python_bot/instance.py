@@ -248,6 +248,7 @@ class Instance:
             posts=posts,
             topics=topics,
             registry=registry,
+            outbox=self.outbox,
             inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language, topics),
             open_line=OpenLine(self.client, settings.connector_handler, settings.public_url),
             links=FileLinks(settings.home, public_url),

@@ -52,6 +52,7 @@ CHANNEL_DELETE: Final = "channel.delete"
 CONNECTOR_ACTIVATE: Final = "connector.activate"
 
 RECONCILE_DELAY_S: Final = 3.0  # the portal writes the last messages of a session a moment after closing it
+CHANNEL_BREATH_S: Final = 0.02  # messages of one moment come in any order and leave in the portal's
 SOON_S: Final = 60.0  # for a job that is due later nobody is woken
 IDLE_S: Final = 600.0  # after the first thing said since the last comparison
 
@@ -198,11 +199,11 @@ class Intake:
                 downloads = self._files.take_up(tx, trace_id, sum(len(added.message.files) for added in messages))
                 chats = {added.chat.chat_id for added in messages}
                 later = [self._later(chat_id, trace_id) for chat_id in sorted(chats)]
-                sent = [_channel_job(connector_id, line_id, item, trace_id) for item in items]
+                sent = [_channel_job(connector_id, line_id, item, trace_id, self._now()) for item in items]
                 return [*sent, *downloads, *later]
             case ConnectorChanges(connector_id, line_id, is_deletion, items):
                 kind = CHANNEL_DELETE if is_deletion else CHANNEL_EDIT
-                return [_channel_job(connector_id, line_id, item, trace_id, kind) for item in items]
+                return [_channel_job(connector_id, line_id, item, trace_id, self._now(), kind) for item in items]
             case ConnectorStopped(connector_id, line_id):
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
                 if self._channels is not None:
@@ -310,14 +311,15 @@ def again_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
 
 
 def _channel_job(
-    connector_id: str, line_id: int, item: dict[str, object], trace_id: str, kind: str = CHANNEL_SEND
+    connector_id: str, line_id: int, item: dict[str, object], trace_id: str, at: float, kind: str = CHANNEL_SEND
 ) -> NewJob:
     """Of one message every change is carried over; the message itself once."""
     im = item.get("im")
     chat_id, message_id = (im.get("chat_id"), im.get("message_id")) if isinstance(im, dict) else ("", "")
     payload = {"connector_id": connector_id, "line_id": line_id, "item": item}
     key = f"channel:{connector_id}:{message_id}" + (f":{kind}:{trace_id}" if kind != CHANNEL_SEND else "")
-    return NewJob(kind, payload, f"channel:{connector_id}:{chat_id}", key, trace_id)
+    due_at = at + CHANNEL_BREATH_S if kind == CHANNEL_SEND else 0.0
+    return NewJob(kind, payload, f"channel:{connector_id}:{chat_id}", key, trace_id, due_at)
 
 
 def activate_job(connector_id: str, line_id: int, trace_id: str) -> NewJob:

@@ -201,6 +201,18 @@ class SqliteChannelMessages:
         ).fetchall()
         return [row[0] for row in rows]
 
+    def unheard(self, portal_chat_id: int, portal_message_id: int, since: int) -> set[int]:
+        """What operators said in a chat just before a message, as the archive knows it from the portal's other events,
+        and what no event has yet told to send."""
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT m.message_id FROM messages m WHERE m.chat_id = ? AND m.message_id < ? AND m.hidden = 0"
+                " AND m.author_kind = 'operator' AND m.sent_at >= ? AND NOT EXISTS (SELECT 1 FROM channel_messages c"
+                "  WHERE c.portal_message_id = m.message_id AND c.direction = 'out')",
+                (portal_chat_id, portal_message_id, since),
+            ).fetchall()
+        return {row[0] for row in rows}
+
     def is_sending(self, account_id: int, chat_id: str, since: int) -> bool:
         """Whether a part for this chat is on its way, so that its number is not known yet."""
         with self._storage.read() as tx:

@@ -72,6 +72,7 @@ CREATE TABLE channel_messages (
 );
 CREATE UNIQUE INDEX channel_messages_out ON channel_messages (account_id, portal_message_id, part)
     WHERE direction = 'out';
+CREATE INDEX channel_messages_of_portal ON channel_messages (portal_message_id) WHERE direction = 'out';
 CREATE INDEX channel_messages_waiting ON channel_messages (account_id, chat_id, direction, id)
     WHERE status IN ('waiting', 'sending');
 CREATE INDEX channel_messages_of_chat ON channel_messages (account_id, chat_id, id);

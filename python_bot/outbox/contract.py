@@ -57,6 +57,9 @@ class Outbox(Puts, Protocol):
 
     def waiting(self, limit: int) -> list[Job]: ...
 
+    def of_lane(self, lane: str) -> list[Job]:
+        """What waits or is being done in a lane, in its order."""
+
     def buried(self, limit: int) -> list[BuriedJob]: ...
 
     def depth(self, now: float) -> OutboxDepth: ...

@@ -130,6 +130,13 @@ class SqliteOutbox:
             )
             return [_job(row) for row in rows]
 
+    def of_lane(self, lane: str) -> list[Job]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                f"SELECT {_COLUMNS} FROM outbox WHERE lane = ? AND buried_at IS NULL ORDER BY id", (lane,)
+            )
+            return [_job(row) for row in rows]
+
     def buried(self, limit: int) -> list[BuriedJob]:
         with self._storage.read() as tx:
             rows = tx.sql.execute(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..bitrix.client import BitrixClient
+from ..bitrix.client import BitrixClient, Command
 from ..bitrix.payload import Node
 from ..channels.base import Incoming, Person
 from ..channels.store import Chat, Held
@@ -53,31 +53,43 @@ class OpenLine:
         Repeats safely: a second registration is an update.
         """
         account, connector = held.account, held.connector_id
-        self._checked(
-            "imconnector.register",
-            {
-                "ID": connector,
-                "NAME": f"{title}: {account.identity.name}",
-                "ICON": {"DATA_IMAGE": f"data:image/svg+xml,{quote(_ICON)}", "COLOR": "#3aa6dd"},
-                "PLACEMENT_HANDLER": self._page,
-                "NEED_SYSTEM_MESSAGES": "N",
-                "NEED_SIGNATURE": "Y" if account.options.get("signature", True) else "N",
-                "DEL_EXTERNAL_MESSAGES": "Y",
-                "EDIT_INTERNAL_MESSAGES": "Y",
-                "DEL_INTERNAL_MESSAGES": "Y",
-                "NEWSLETTER": "N",
-            },
-        )
-        self._bind()
+        commands = [Command("imconnector.register", self._registration(held, title))]
+        commands += [Command("event.bind", {"event": event, "handler": self._handler}) for event in EVENTS]
+        if account.line_id is not None:
+            place = {"CONNECTOR": connector, "LINE": account.line_id}
+            identity = account.identity
+            data = {"ID": identity.external_id, "NAME": identity.name, "URL": identity.url, "URL_IM": identity.url}
+            known = {name: value for name, value in data.items() if value}
+            commands += [
+                Command("imconnector.activate", {**place, "ACTIVE": 1}),
+                Command("imconnector.connector.data.set", {**place, "DATA": known}),
+                Command("imconnector.status", place),
+            ]
+        registered, *answers = self._client.batch(commands)
+        for answer in (registered, *answers):
+            if isinstance(answer, Exception) and not _is_bound(answer):
+                raise answer
+        refusal = Node(registered)  # those of registration come as an ordinary answer
+        if refusal.text("error"):
+            raise CallRefused("imconnector.register", refusal.text("error"), refusal.text("error_description"))
         if account.line_id is None:
             return {}
-        place = {"CONNECTOR": connector, "LINE": account.line_id}
-        self._client.call("imconnector.activate", {**place, "ACTIVE": 1})
-        url = account.identity.url
-        data = {"ID": account.identity.external_id, "NAME": account.identity.name, "URL": url, "URL_IM": url}
-        self._client.call("imconnector.connector.data.set", {**place, "DATA": {k: v for k, v in data.items() if v}})
-        found = Node(self._client.call("imconnector.status", place))
+        found = Node(answers[-1])
         return {"configured": found.yes("CONFIGURED"), "works": found.yes("STATUS"), "error": found.yes("ERROR")}
+
+    def _registration(self, held: Held, title: str) -> dict[str, Any]:
+        return {
+            "ID": held.connector_id,
+            "NAME": f"{title}: {held.account.identity.name}",
+            "ICON": {"DATA_IMAGE": f"data:image/svg+xml,{quote(_ICON)}", "COLOR": "#3aa6dd"},
+            "PLACEMENT_HANDLER": self._page,
+            "NEED_SYSTEM_MESSAGES": "N",
+            "NEED_SIGNATURE": "Y" if held.account.options.get("signature", True) else "N",
+            "DEL_EXTERNAL_MESSAGES": "Y",
+            "EDIT_INTERNAL_MESSAGES": "Y",
+            "DEL_INTERNAL_MESSAGES": "Y",
+            "NEWSLETTER": "N",
+        }
 
     def leave(self, held: Held, line_id: int) -> None:
         """Take the connector off a line. A connector or line that is gone is success."""
@@ -94,21 +106,6 @@ class OpenLine:
         except CallRefused as refusal:
             if refusal.is_passing:
                 raise
-
-    def _bind(self) -> None:
-        """Every event once; a second time is refused, and that is success."""
-        for event in EVENTS:
-            try:
-                self._client.call("event.bind", {"event": event, "handler": self._handler})
-            except CallRefused as refusal:
-                if "already" not in refusal.description.lower():
-                    raise
-
-    def _checked(self, method: str, params: Mapping[str, Any]) -> None:
-        """Of registration the portal's refusals come as an ordinary answer."""
-        result = Node(self._client.call(method, params))
-        if result.text("error"):
-            raise CallRefused(method, result.text("error"), result.text("error_description"))
 
     # --- what was said
 
@@ -144,6 +141,12 @@ class OpenLine:
                 if str(name).replace("_", "").lower() == "connectormid":
                     found |= set(map(str, value if isinstance(value, list) else Node(value).raw.values()))
         return found
+
+
+def _is_bound(answer: Exception) -> bool:
+    """An event that is bound already is refused a second time, and that is success."""
+    is_bind = isinstance(answer, CallRefused) and answer.method == "event.bind"
+    return is_bind and "already" in str(answer).lower()
 
 
 def _outcome(row: Node) -> tuple[int, str]:

@@ -37,6 +37,9 @@ from .parts import RelayParts
 log = logging.getLogger(__name__)
 
 MOVED: Final = "moved:"
+OVERTAKEN_S: Final = 1.0  # how long a message waits for one that was said before it
+LATELY_S: Final = 5  # of what was said longer ago nothing is under way any more
+LOOK_S: Final = 0.02
 
 
 class NoChannel(B24BotError):
@@ -53,13 +56,30 @@ class Answers:
     # --- an operator writes
 
     def send(self, job: Job) -> None:
-        """Raises DeliveryFailed when it is to be tried again, NoChannel when no account is behind the connector."""
+        """Raises DeliveryFailed when it is to be tried again, NoChannel when no account is behind the connector.
+
+        Events overtake each other. Messages of a chat that are here already go in the portal's order, and one that is
+        known to have been said before is waited for, a moment.
+        """
+        until = job.created_at + OVERTAKEN_S
+        while True:
+            own = _portal(job)[1]
+            waiting = [each for each in self._parts.outbox.of_lane(job.lane) if each.kind == job.kind]
+            earlier = sorted((each for each in waiting if _portal(each)[1] < own), key=lambda each: _portal(each)[1])
+            numbers = {_portal(each)[1] for each in earlier}
+            if self._now() >= until or not self._parts.messages.unheard(*_portal(job), int(until) - LATELY_S) - numbers:
+                break
+            time.sleep(LOOK_S)
+        for each in (*earlier, job):
+            self._send(each)
+
+    def _send(self, job: Job) -> None:
         held, channel, message = self._message(job)
         if not Node(job.payload["item"]).node("message").number("user_id"):
             return  # the portal's own notices, and words that we mirrored: the client is not told either
         portal = _portal(job)
         present = {row.part: row for row in self._parts.messages.parts(held.account.id, portal[1])}
-        if any(row.status in ("failed", "deleted") for row in present.values()):
+        if any(row.status in ("failed", "deleted", "delivered", "read") for row in present.values()):
             return
         parts = channel.parts(message)
         if not parts:

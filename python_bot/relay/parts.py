@@ -12,6 +12,7 @@ from ..channels.store import SqliteChannels
 from ..db import Storage
 from ..intake import Intake
 from ..metrics import Metrics
+from ..outbox import Outbox
 from .inbox import Inbox
 from .links import FileLinks
 from .openline import OpenLine
@@ -28,6 +29,7 @@ class RelayParts:
     messages: SqliteChannelMessages
     posts: SqlitePosts
     registry: Registry
+    outbox: Outbox
     inbox: Inbox
     topics: Topics
     open_line: OpenLine

@@ -3,6 +3,7 @@ except 503 for what could not be stored."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
@@ -21,9 +22,8 @@ VERBS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 RETRY_AFTER_S: Final = 5
 
 
-def blueprint(door: Door, oauth: OAuthReturn, prefix: str = "") -> Blueprint:
-    """`prefix`: of the instance's public addresses, '/acme' or ''."""
-    versions = asset_versions()
+def blueprint(door: Door, oauth: OAuthReturn, show: Callable[[Reply], Response]) -> Blueprint:
+    """`show`: an answer of the door as a response."""
     hooks = Blueprint("hooks", __name__, template_folder="templates")
 
     @hooks.route("/python_bot", methods=VERBS, provide_automatic_options=False)
@@ -33,28 +33,35 @@ def blueprint(door: Door, oauth: OAuthReturn, prefix: str = "") -> Blueprint:
         if request.method == "POST":
             body = read_body()
             if body is None:
-                return _answer(Reply(413))
+                return show(Reply(413))
             found = note()
             found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
-            return _answer(door.receive(body, request.query_string, found.trace_id, found))
+            return show(door.receive(body, request.query_string, found.trace_id, found))
         if request.method in ("GET", "HEAD"):
             found = note()
             found.kind = "oauth" if request.args.get("code") else "page"
             with caused_by(Cause(found.trace_id)):
-                return _answer(oauth.visit(request.args, found.trace_id))
-        return _answer(Reply(200))
+                return show(oauth.visit(request.args, found.trace_id))
+        return show(Reply(200))
 
-    def _answer(reply: Reply) -> Response:
+    return hooks
+
+
+def shown(prefix: str) -> Callable[[Reply], Response]:
+    """Turns an answer of the door into a response; `prefix`: of the instance's public addresses, '/acme' or ''."""
+    versions = asset_versions()
+
+    def show(reply: Reply) -> Response:
         if reply.page:
-            shown = {
+            fields = {
                 **reply.context,
                 "base": f"{prefix}/python_bot/page",
                 "archive": f"{prefix}/ui/enter",
                 "versions": versions,
                 "messages": MESSAGES,
             }
-            shown["t"] = TEXTS["ru" if reply.context.get("language") == "ru" else "en"]
-            response = make_response(render_template(reply.page, **shown), reply.status)
+            fields["t"] = TEXTS["ru" if reply.context.get("language") == "ru" else "en"]
+            response = make_response(render_template(reply.page, **fields), reply.status)
             response.headers["Cache-Control"] = "no-store"
             response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["X-Content-Type-Options"] = "nosniff"
@@ -69,7 +76,7 @@ def blueprint(door: Door, oauth: OAuthReturn, prefix: str = "") -> Blueprint:
             response.headers["Retry-After"] = str(RETRY_AFTER_S)
         return response
 
-    return hooks
+    return show
 
 
 def read_body() -> bytes | None:

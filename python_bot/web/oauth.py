@@ -49,6 +49,10 @@ class OAuthReturn:
             return self._return(query, trace_id)
         return Reply(200, "visit.html", self._state())
 
+    def link(self) -> str:
+        """Where an administrator authorizes the application, as long as that is needed; else ''."""
+        return str(self._state()["link"])
+
     def _state(self) -> dict[str, object]:
         """What the page may tell a stranger: whether an authorization is needed, and the portal's own link to it."""
         stored = self._authorizer.store.current()

@@ -98,6 +98,10 @@ def test_examples_are_what_their_schema_says(schema: str) -> None:
 NAMED = re.compile(r"<(?:[^:>]*:)?(\w+)>")
 
 
+# The doors of the portal and of messengers, and pages for people.
+FOR_OTHERS = ("/python_bot", "/ui", "/b24/", "/tg/", "/api/webhooks/", "/channel-files/")
+
+
 def braced(found: re.Match[str]) -> str:
     return "{" + found[1] + "}"
 
@@ -106,8 +110,7 @@ def braced(found: re.Match[str]) -> str:
 def routes() -> Iterator[set[str]]:
     with tempfile.TemporaryDirectory() as home:
         instance = Instance(Settings(Path(home), "t" * 16, "http://127.0.0.1:1/python_bot/"))
-        for_others = ("/python_bot", "/ui")  # the portal's door, and pages for people
-        rules = [rule for rule in flask_app(instance).url_map.iter_rules() if not rule.rule.startswith(for_others)]
+        rules = [rule for rule in flask_app(instance).url_map.iter_rules() if not rule.rule.startswith(FOR_OTHERS)]
         instance.close()
     yield {
         f"{method} {NAMED.sub(braced, rule.rule)}"

@@ -122,6 +122,15 @@ def test_one_claim_takes_one_job_of_a_lane_and_the_next_waits_for_its_end(stores
     assert keys(claim(stores)) == ["a2"]
 
 
+def test_what_a_lane_holds_is_told_in_its_order_without_what_is_buried(stores: Any) -> None:
+    put(stores, job("a1", "A"), job("b1", "B"), job("a2", "A", due_at=NOW + 5), job("a3", "A"))
+    (first,) = (each for each in claim(stores) if each.lane == "A")
+    assert keys(stores.outbox.of_lane("A")) == ["a1", "a2", "a3"]
+    stores.write(lambda tx: stores.outbox.bury(tx, first.id, NOW, "no"))
+    assert keys(stores.outbox.of_lane("A")) == ["a2", "a3"]
+    assert stores.outbox.of_lane("C") == []
+
+
 def test_a_postponed_job_holds_its_lane_back_and_no_other(stores: Any) -> None:
     put(stores, job("a1", "A"), job("a2", "A"), job("b1", "B"))
     first = claim(stores, limit=1)

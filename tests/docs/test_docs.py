@@ -204,6 +204,10 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
         instance.close()
     names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
     names |= {
+        "<channel>": "CHANNEL",
+        "<int:account_id>": "ACCOUNT_ID",
+        "<secret>": "SECRET",
+        "<token>": "TOKEN",
         "<name>": "NAME",
         "<act>": "ACT",
         "<int:visit_id>": "VISIT_ID",
@@ -213,6 +217,6 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
     for converter, name in names.items():
         routes = {route.replace(converter, name) for route in routes}
     routes = {route for route in routes if not route.startswith(("/python_bot/<", "/ui/<"))}
-    documented = set(re.findall(r"`?(?:GET|POST) (/[\w/]+(?:\.yaml)?)", API)) | {"/python_bot/", "/python_bot"}
+    documented = set(re.findall(r"`?(?:GET|POST) (/[\w/-]+(?:\.yaml)?)", API)) | {"/python_bot/", "/python_bot"}
     pages = set(re.findall(r"`(?:GET|POST) (/ui/[\w/.]*)", read("docs/ui.md"))) | {"/ui"}
     assert routes == documented | pages
