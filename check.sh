@@ -40,6 +40,11 @@ check_all() {
 	step "shell, ${#scripts[@]} scripts (shfmt)" shfmt -d "${scripts[@]}"
 }
 
+# The Debians that tests/e2e boots, while the checks run; whoever needs one waits for it. What fails here is told there.
+prepare_machines() {
+	python -m tests.e2e.trees >/dev/null 2>&1 </dev/null &
+}
+
 main() {
 	cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" || exit 1
 	[ -f .venv/stamp ] || {
@@ -47,12 +52,14 @@ main() {
 		exit 1
 	}
 	PATH="$PWD/.venv/bin:$PATH"
+	[ $# -gt 0 ] || prepare_machines
 	[ $# -gt 0 ] || check_all
 	[ ${#FAILED[@]} -eq 0 ] || printf '== FAILED before the tests: %s\n' "$(IFS=';' && echo "${FAILED[*]}")"
 	# Last, so that pytest's own closing line is the last one. No test may hang: the slowest boots machines.
 	echo '== tests (pytest)'
 	local workers=()
-	[ $# -gt 0 ] || workers=(-n 2 --dist loadfile)
+	# Whole files in the order of tests/conftest.py.
+	[ $# -gt 0 ] || workers=(-n 2 --dist loadfile --no-loadscope-reorder)
 	python -m pytest --timeout 600 "${workers[@]}" "$@" && [ ${#FAILED[@]} -eq 0 ]
 }
 

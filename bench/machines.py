@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.e2e import debian
+from tests.e2e import trees
 from tests.e2e.acting import create, get, setup, until
-from tests.e2e.debian import WHEELS, Machine
+from tests.e2e.debian import Machine
+from tests.e2e.trees import WHEELS
 
 from .figure import Figure, Skipped
 
@@ -55,7 +56,7 @@ def first_instance(seconds: float) -> Figure:
     with _layers() as (packages, _):
         for _ in range(3):
             with Machine(packages) as machine:
-                debian.put_checkout(machine.root)
+                trees.put_checkout(machine.root)
                 flags = ("--instance", "shop-1", "--domain", "bots.example.ru", "--yes")
                 mine.append(setup(machine, *flags, env=WHEELS).seconds)
                 _answers(machine, "shop-1")
@@ -110,10 +111,10 @@ def many_disk(seconds: float) -> Figure:
 @contextmanager
 def _layers() -> Iterator[tuple[list[Path], list[Path]]]:
     """A Debian with the packages, and one with the product as well."""
-    if missing := debian.what_is_missing():
+    if missing := trees.what_is_missing():
         raise Skipped(missing)
     with tempfile.TemporaryDirectory(prefix="b24bot-bench-", dir="/var/tmp") as directory:
-        product = debian.with_product("bookworm", Path(directory) / "product")
+        product = trees.with_product("bookworm", Path(directory) / "product")
         yield product[1:], product
 
 
@@ -157,9 +158,9 @@ def _bare_answers(machine: Machine, port: int) -> bool:
 def _venv(machine: Machine, path: str) -> float:
     """Seconds that a venv with the requirements takes."""
     pip = f"{path}/bin/pip -q install --disable-pip-version-check --require-hashes --only-binary=:all: -r"
-    requirements = f"{debian.CHECKOUT}/requirements.txt"
+    requirements = f"{trees.CHECKOUT}/requirements.txt"
     if not machine.path(requirements).exists():
-        debian.put_checkout(machine.root)
+        trees.put_checkout(machine.root)
     return machine("sh", "-c", f"python3 -m venv {path} && {pip} {requirements}", env=WHEELS).seconds
 
 

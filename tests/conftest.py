@@ -1,9 +1,9 @@
-"""One profile of hypothesis for all tests: repeatable, without deadlines (machines are shared)."""
+"""One profile of hypothesis for all tests: repeatable, without deadlines (machines are shared). The order of files."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +12,31 @@ settings.register_profile(
     "b24bot", deadline=None, max_examples=80, suppress_health_check=list(HealthCheck), derandomize=True
 )
 settings.load_profile("b24bot")
+
+
+# The files that run longest, in falling order: two workers that take whole files from here end at about the same time,
+# and neither is left alone with a long one at the end.
+LONGEST: Final = (
+    "instance/test_whole.py",
+    "e2e/test_accidents.py",
+    "e2e/test_https.py",
+    "e2e/test_upgrades.py",
+    "e2e/test_doctor.py",
+    "e2e/test_firewall.py",
+    "instance/test_crash.py",
+    "e2e/test_setup.py",
+    "e2e/test_first_install.py",
+    "e2e/test_duckdns.py",
+    "e2e/test_daily.py",
+    "e2e/test_wizard.py",
+    "e2e/test_moving.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        rank = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.name}", len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from .debian import CHECKOUT, Machine, Ran
+from .debian import Machine, Ran
+from .trees import CHECKOUT
 
 DOMAIN: Final = "bots.example.ru"
 PYTHON: Final = "/opt/b24bot/current/.venv/bin/python"

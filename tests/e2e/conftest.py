@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from . import debian
+from . import trees
 from .debian import Machine
 
-MISSING = debian.what_is_missing()
+MISSING = trees.what_is_missing()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +29,7 @@ def installed() -> Iterator[Callable[[str], list[Path]]]:
 
     def layers(codename: str) -> list[Path]:
         if codename not in made:
-            made[codename] = debian.with_product(codename, directory / codename)
+            made[codename] = trees.with_product(codename, directory / codename)
         return made[codename]
 
     yield layers
@@ -62,13 +62,13 @@ def boot(installed: Callable[[str], list[Path]]) -> Iterator[Callable[..., Machi
         ufw: bool = False,
         authority: bool = False,
     ) -> Machine:
-        layers = installed(codename) if packages and product else [debian.bare(codename)]
+        layers = installed(codename) if packages and product else [trees.bare(codename)]
         if packages and not product:
-            layers = debian.with_packages(codename)
+            layers = trees.with_packages(codename)
         if ufw:
-            layers = [layers[0], debian.with_ufw(codename), *layers[1:]]
+            layers = [layers[0], trees.with_ufw(codename), *layers[1:]]
         if authority:
-            layers = [layers[0], debian.with_authority(codename), *layers[1:]]
+            layers = [layers[0], trees.with_authority(codename), *layers[1:]]
         running.append(Machine(layers, options=options, systemd=systemd).__enter__())
         return _ready(running[-1])
 

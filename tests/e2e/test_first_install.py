@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from . import debian
+from . import trees
 from .acting import DOMAIN, Portal, create, play, setup
 from .debian import Machine, difference
 from .passage import URL, Passage
@@ -18,9 +18,9 @@ PROXY = {"http_proxy": URL, "https_proxy": URL}
 def test_a_bare_debian_becomes_an_instance_that_archives_and_hands_over(
     boot: Callable[..., Machine], codename: str
 ) -> None:
-    certificates = [option for option in debian.host_network() if option.startswith("--bind-ro")]
+    certificates = [option for option in trees.host_network() if option.startswith("--bind-ro")]
     machine = boot(codename, options=certificates, packages=False)
-    debian.put_checkout(machine.root)
+    trees.put_checkout(machine.root)
     bare = machine.files()
     flags = ("--instance", "acme", "--domain", DOMAIN, "--portal", "http://127.0.0.1:9000", "--yes")
     with Passage(machine.leader):

@@ -10,7 +10,8 @@ import pytest
 
 from .acting import DOMAIN, TOKEN, Portal, create, get, has_archived, play, until
 from .authority import SERVER, own_certificate, start_authority
-from .debian import CHECKOUT, Machine, difference
+from .debian import Machine, difference
+from .trees import CHECKOUT
 
 HTTP = f"http://{DOMAIN}/acme/python_bot/"
 HTTPS = f"https://{DOMAIN}/acme/python_bot/"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from . import debian
+from . import trees
 from .acting import DOMAIN, OFFLINE, create, get, setup
-from .debian import CHECKOUT, Machine, difference
+from .debian import Machine, difference
 from .passage import Passage
 from .test_first_install import PROXY
+from .trees import CHECKOUT
 
 STEPS = ("release", "venv", "whole", "link", "current", "command")
 SOFTWARE = f"{CHECKOUT}/setup_multi.sh"
@@ -79,9 +80,9 @@ def test_two_at_once_wait_for_each_other(machine: Machine) -> None:
 
 
 def test_killed_after_the_packages_it_still_knows_which_came_with_it(boot: Callable[..., Machine]) -> None:
-    certificates = [option for option in debian.host_network() if option.startswith("--bind-ro")]
+    certificates = [option for option in trees.host_network() if option.startswith("--bind-ro")]
     machine = boot("bookworm", options=certificates, packages=False)
-    debian.put_checkout(machine.root)
+    trees.put_checkout(machine.root)
     env = {**PROXY, "B24BOT_TEST_STOP_AFTER": "packages"}
     with Passage(machine.leader):
         assert setup(machine, "--no-instance", check=False, env=env).code == -9

@@ -8,9 +8,10 @@ import pytest
 
 from tests.support.terminal import Terminal
 
-from . import debian
+from . import trees
 from .acting import CLIENT_SECRET, DOMAIN, TOKEN, Portal, get, play, setup, until
-from .debian import CHECKOUT, Machine, difference
+from .debian import Machine, difference
+from .trees import CHECKOUT
 
 
 def sit_down(machine: Machine, locale: str, *flags: str) -> Terminal:
@@ -68,7 +69,7 @@ def test_ctrl_c_leaves_the_machine_as_it_was(machine: Machine, question: str) ->
 
 def test_ctrl_c_while_the_release_is_made_leaves_no_half_release(boot: Callable[..., Machine]) -> None:
     machine = boot(product=False)
-    debian.put_checkout(machine.root)
+    trees.put_checkout(machine.root)
     before = machine.files()
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}
     with machine.terminal(f"{CHECKOUT}/setup_multi.sh", "--no-instance", env=env) as screen:
@@ -92,7 +93,7 @@ def test_a_plan_on_a_bare_debian_shows_what_would_be_done_and_changes_nothing(
     boot: Callable[..., Machine], codename: str
 ) -> None:
     machine = boot(codename, packages=False)
-    debian.put_checkout(machine.root)
+    trees.put_checkout(machine.root)
     before = everything(machine)
     shown = setup(machine, "--instance", "acme", "--domain", DOMAIN, "--plan").out
     for part in (
@@ -110,7 +111,7 @@ def test_a_plan_on_a_bare_debian_shows_what_would_be_done_and_changes_nothing(
 
 def test_a_plan_before_the_release_shows_every_file_as_a_diff_and_changes_nothing(boot: Callable[..., Machine]) -> None:
     machine = boot(product=False)
-    debian.put_checkout(machine.root)
+    trees.put_checkout(machine.root)
     before = everything(machine)
     flags = ("--instance", "acme", "--domain", DOMAIN, "--plan")
     env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/root/wheels"}
