@@ -16,7 +16,7 @@ from .reading import fragment
 FEW_CHATS: Final = 40  # so many dialogs are sooner read through than the whole archive's hits
 BACKLOG_COUNTED: Final = 100_000
 MOMENT: Final = 200  # changes that the index learns in a moment: worth waiting for
-LOOK_S: Final = 0.01
+LOOK_S: Final = 0.1  # another process may be the one that indexes
 NEWEST: Final = 2**62
 
 
@@ -57,8 +57,10 @@ class IndexedSearch:
 
     def settle(self, timeout_s: float) -> None:
         end = time.monotonic() + timeout_s
+        committed = self._archive.wait_for_change(0, 0.0)
         while 0 < self._behind(MOMENT) < MOMENT and time.monotonic() < end:
-            time.sleep(LOOK_S)
+            if self._index.freshness.wait(committed, LOOK_S):
+                return
 
     def backlog(self) -> int:
         return self._behind(BACKLOG_COUNTED)

@@ -16,6 +16,7 @@ from typing import Final
 from ..db import Storage, Tx
 from ..errors import StorageError
 from ..model import Document
+from .freshness import Freshness
 from .query import Query, Term
 from .reading import extra, matches
 from .words import VERSION, normal, stem, words
@@ -69,6 +70,7 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: Storage | None = None
+        self.freshness = Freshness()
 
     def open(self) -> None:
         """Raises StorageError; an unreadable file is set aside and a new one begun."""

@@ -23,6 +23,7 @@ REST: Final = 4.0  # times as long as it works it rests: the interpreter belongs
 LULL_S: Final = 0.1
 FEW: Final = 4  # commits within that time are no storm
 LAG_S: Final = 5.0  # how long it waits for the end of a storm
+PAUSE_S: Final = 0.25  # however many search meanwhile
 AGAIN_S: Final = 30.0  # after the disk refused
 
 
@@ -44,9 +45,12 @@ class Indexer(threading.Thread):
                     continue
                 self._index.open()
                 seen = self._archive.wait_for_change(0, 0.0)
-                self._catch_up()
+                if self._catch_up():
+                    self._index.freshness.learned(seen)
+                rested_at = time.monotonic() + PAUSE_S
                 self._archive.wait_for_change(seen, LOOK_S)
-                self._wait_for_a_lull()
+                if self._is_wanted_before_a_lull():
+                    self._stopped.wait(max(0.0, rested_at - time.monotonic()))
             except StorageError as error:
                 log.warning("the search index falls behind: %s; %s", error, error.next_step)
                 self._stopped.wait(AGAIN_S)
@@ -54,21 +58,26 @@ class Indexer(threading.Thread):
                 log.exception("the search index stumbled")
                 self._stopped.wait(AGAIN_S)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self) -> bool:
+        """False when it was stopped before it had caught up."""
         more = True
         while more:
             started = time.monotonic()
             more = self.step()
             if more and self._stopped.wait(REST * (time.monotonic() - started)):
-                return
+                return False
+        return True
 
-    def _wait_for_a_lull(self) -> None:
-        """What comes together is learned together, and a storm of events is not made worse."""
+    def _is_wanted_before_a_lull(self) -> bool:
+        """What comes together is learned together, and a storm of events is not made worse; unless somebody waits."""
         end = time.monotonic() + LAG_S
         while time.monotonic() < end:
             seen = self._archive.wait_for_change(0, 0.0)
-            if self._stopped.wait(LULL_S) or self._archive.wait_for_change(0, 0.0) - seen <= FEW:
-                return
+            if self._index.freshness.is_wanted(LULL_S):
+                return True
+            if self._archive.wait_for_change(0, 0.0) - seen <= FEW:
+                return False
+        return False
 
     def step(self) -> bool:
         """Take the next changes; True when there may be more."""
@@ -94,6 +103,7 @@ class Indexer(threading.Thread):
 
     def stop(self) -> None:
         self._stopped.set()
+        self._index.freshness.end()
         if self.is_alive():
             self.join(10.0)
         self._index.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +44,28 @@ def test_a_message_is_found_right_after_it_was_said(api: Server) -> None:
     (hit,) = found(api, "рассрочку")
     assert hit["message_id"] == 700_500
     assert hit["fragment"] == "Нужна <mark>рассрочка</mark> на полгода"
+
+
+def test_it_is_found_as_soon_while_events_never_stop(api: Server) -> None:
+    end = threading.Event()
+
+    def talk() -> None:
+        for number in itertools.count(750_000):
+            if end.wait(0.004):
+                return
+            api.post_event(client_message(number, 1860, 460, f"Поток слов {number}"))
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    try:
+        started = time.monotonic()
+        for number in range(4):
+            api.post_event(client_message(760_000 + number, 1861, 461, f"Слово{number} среди многих"))
+            assert [hit["message_id"] for hit in found(api, f"слово{number}")] == [760_000 + number]
+        assert time.monotonic() - started < 8, "each waits for what was said before it, not for silence"
+    finally:
+        end.set()
+        talker.join()
 
 
 def test_a_hit_is_the_message_as_the_archive_shows_it(api: Server) -> None:

@@ -12,7 +12,7 @@ from . import params, wanted
 from .answers import json_list
 
 ORDERS: Final[tuple[SearchOrder, ...]] = get_args(SearchOrder)
-SETTLE_S: Final = 0.5  # what was said a moment ago is found, too
+SETTLE_S: Final = 1.0  # what was said a moment ago is found, too
 
 
 def blueprint(search: Search, access: Access) -> Blueprint:
