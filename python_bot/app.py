@@ -16,6 +16,7 @@ from .intake import ensure_job
 from .settings import Settings
 from .web import b24, channel_files, channel_hooks, errors, hooks, inbound, monitoring, page
 from .web.access import Access
+from .web.api import accounts as accounts_api
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
 from .web.api import completeness as completeness_api
@@ -25,6 +26,7 @@ from .web.api import files as files_api
 from .web.api import search as search_api
 from .web.api import stats as stats_api
 from .web.api import subscriptions as subscriptions_api
+from .web.api import telegram as telegram_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.door import MAX_BODY_BYTES
@@ -120,6 +122,7 @@ def flask_app(instance: Instance) -> Flask:
         search_api.blueprint(instance.search, access),
         export_api.blueprint(streams, instance.search, access),
         stats_api.blueprint(instance.archive, access),
+        accounts_api.blueprint(telegram_api.BOTS, instance.accounts, access, instance.relay.messages.count_waiting),
         subscriptions_api.blueprint(
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew
         ),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_urlsafe
 
 from . import __version__, jobs
 from .archive import (
@@ -257,6 +258,19 @@ class Instance:
             accounts_changed=self._accounts_changed,
         )
 
+    def _adopt_bot(self) -> None:
+        """The bot that the settings name is an account like those that were added."""
+        settings = self.settings
+        if not settings.tg_bot_token:
+            return
+        secrets = {"token": settings.tg_bot_token}
+        number = settings.tg_bot_token.partition(":")[0]
+        if settings.tg_webhook_secret:
+            secrets["webhook_secret"] = settings.tg_webhook_secret
+        fresh = {"webhook_secret": token_urlsafe(32)}
+        options = {"polling": settings.tg_use_polling}
+        self.accounts.adopt("telegram", number, secrets, settings.line_id, options, fresh)
+
     def _accounts_changed(self) -> None:
         self._channel_secrets = self.channels.secrets()
         self.pollers.refresh()
@@ -278,6 +292,7 @@ class Instance:
         self.parts.retention.start()
         self.parts.manifests.start()
         self.intake.queue(survey_job())
+        self._adopt_bot()
         self.accounts.attach_all()
         self.worker.start()
         self._accounts_changed()

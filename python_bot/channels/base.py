@@ -132,11 +132,13 @@ Happened = Incoming | ChatChanged | ReadUpTo
 @dataclass(frozen=True, slots=True)
 class Polled:
     """The answer of one asking: what happened, the cursor to store with it in one transaction, and the pause before
-    the next asking (seconds; 0: at once)."""
+    the next asking (seconds; 0: at once). `was_asked`: False when this account is not to be asked, and nothing is
+    known of its health by that."""
 
     happened: tuple[Happened, ...]
     cursor: str
     pause_s: float
+    was_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

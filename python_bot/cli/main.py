@@ -30,6 +30,7 @@ from .outbox import outbox
 from .rebuild import rebuild
 from .run import run
 from .sync import sync
+from .telegram import telegram
 from .token import token
 
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
@@ -69,6 +70,7 @@ INSTANCE_VERBS: dict[str, click.Command] = {
     "run": run,
     "status": operate.status,
     "sync": sync,
+    "telegram": telegram,
     "token": token,
     "upgrade": upgrade.upgrade,
     "url": url,

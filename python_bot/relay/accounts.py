@@ -80,6 +80,40 @@ class Accounts:
         log.info("the %s account %d (%s) was %s", channel, account_id, identity.name, "added" if is_new else "renewed")
         return self.one(account_id), is_new
 
+    def adopt(
+        self,
+        channel: str,
+        external_id: str,
+        secrets: Mapping[str, str],
+        line_id: int | None,
+        options: Mapping[str, object],
+        fresh: Mapping[str, str],
+    ) -> None:
+        """An account that the settings name, at each start: kept without asking anybody, `attach` introduces it.
+
+        What the settings leave out stays as it is, a line that was chosen in the portal too. `fresh`: secrets of ours
+        for a new one.
+        """
+        parts = self._parts
+
+        def work(tx: Tx) -> None:
+            account_id = parts.channels.of_identity(tx, channel, external_id)
+            if account_id is None:
+                account_id = parts.channels.of_identity(tx, channel, f"{PENDING}{external_id}")
+            if account_id is None:
+                identity = Identity(f"{PENDING}{external_id}", external_id)
+                account_id = parts.channels.add(tx, channel, identity, line_id, options, int(self._now()))
+                parts.channels.name_connector(tx, account_id, connector_id(self._instance, channel, account_id))
+                log.info("the %s account %d comes from the settings", channel, account_id)
+            held = parts.channels.held(tx, account_id)
+            assert held is not None
+            if line_id is not None and line_id != held.account.line_id:
+                parts.channels.set_line(tx, account_id, line_id)
+            parts.channels.set_options(tx, account_id, {**held.account.options, **options})
+            parts.channels.set_secrets(tx, account_id, {**fresh, **held.account.secrets, **secrets})
+
+        parts.storage.write(work)
+
     def change(
         self,
         account_id: int,

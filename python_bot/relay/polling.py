@@ -109,10 +109,11 @@ class Poller(threading.Thread):
                 polled = channel.poll(held.account, cursor, self._stopped.is_set)
         except DeliveryFailed as error:
             return self._failed(error)
-        if self._stopped.is_set() and not polled.happened and polled.cursor == cursor:
+        if polled.happened or polled.cursor != cursor:
+            parts.inbox.take(self._account_id, polled.happened, polled.cursor)
+        if self._stopped.is_set():
             return 0.0
-        parts.inbox.take(self._account_id, polled.happened, polled.cursor)
-        if self._failures or held.account.state != "working":
+        if polled.was_asked and (self._failures or held.account.state != "working"):
             self._failures = 0
             parts.storage.write(lambda tx: parts.channels.set_state(tx, self._account_id, "working"))
         return polled.pause_s

@@ -12,6 +12,7 @@ from tests.support import TOKEN, Server, until
 
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 SCOPED: dict[Scope, str] = {scope: f"token-that-may-{scope}-0123456789" for scope in get_args(Scope)}
+BOT_TOKEN = "7000000001:AA-bot-of-the-tests-of-the-contract"
 NOWHERE = "https://receiver.invalid/hook"
 
 
@@ -39,5 +40,14 @@ def subscribe(server: Server) -> int:
     body = json.dumps({"url": NOWHERE, "events": ["message.created"]}).encode()
     made = server.request("POST", "/api/subscriptions", body, **ADMIN).json
     server.request("POST", f"/api/subscriptions/{made['id']}/test", b"", **ADMIN)
+    number: int = made["id"]
+    return number
+
+
+def add_bot(server: Server) -> int:
+    """The bot of the simulated messenger; the same number each time."""
+    made = server.request("POST", "/api/telegram/bots", json.dumps({"token": BOT_TOKEN}).encode(), **ADMIN).json
+    until(lambda: server.api(f"/api/telegram/bots/{made['id']}")["state"] == "working")
+    wait_idle(server)
     number: int = made["id"]
     return number

@@ -18,7 +18,7 @@ import pytest
 from python_bot.app import flask_app
 from python_bot.instance import Instance
 from python_bot.settings import Settings
-from tests.api.filling import ADMIN, NOWHERE, SCOPED, subscribe
+from tests.api.filling import ADMIN, BOT_TOKEN, NOWHERE, SCOPED, add_bot, subscribe
 from tests.instance.tools import raw
 from tests.support import ROOT, Server
 from tests.support import contract as of
@@ -127,6 +127,7 @@ def test_every_parameter_that_an_address_knows_is_in_the_contract(filled: tuple[
     """An unknown parameter is answered with the list of the known ones."""
     server, chat_id = filled
     subscribe(server)
+    add_bot(server)
     for name, operation in OPERATIONS.items():
         listed = {each["name"] for each in operation.parameters if each["in"] == "query"}
         if operation.method != "GET" or not operation.path.startswith("/api/") or "/admin/" in operation.path:
@@ -144,8 +145,10 @@ def address(path: str, chat_id: int, server: Server) -> str:
     subscriptions = server.api("/api/subscriptions")["subscriptions"]
     subscription = subscriptions[0]["id"] if subscriptions else 0
     deliveries = server.api(f"/api/subscriptions/{subscription}/deliveries")["deliveries"] if subscriptions else []
+    bots = server.api("/api/telegram/bots")["bots"]
     return path.format(
         chat_id=chat_id,
+        account_id=bots[0]["id"] if bots else 0,
         message_id=next(message["message_id"] for message in messages if message["edited_at"]),
         file_id=file_id,
         subscription_id=subscription,
@@ -231,6 +234,10 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
     call("PATCH /api/subscriptions/{subscription_id}", here, b'{"active": false}')
     replay = "POST /api/subscriptions/{subscription_id}/deliveries/{delivery_id}/replay"
     call(replay, f"{here}/deliveries/{ping['id']}/replay", b"")
+    bots = "/api/telegram/bots"
+    bot = call(f"POST {bots}", bots, json.dumps({"token": BOT_TOKEN}).encode()).json
+    call(f"PATCH {bots}/{{account_id}}", f"{bots}/{bot['id']}", b'{"signature": false}')
+    add_bot(server)
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
             path = address(operation.path, chat_id, server) + QUERIES.get(operation.path, "")
@@ -238,6 +245,7 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
             if tag and path != "/api/admin/status":  # it changes with the time
                 assert call(name, path, If_None_Match=tag).status == 304, path
     call("DELETE /api/subscriptions/{subscription_id}", here)
+    call(f"DELETE {bots}/{{account_id}}", f"{bots}/{bot['id']}")
     for verb in ("disable", "enable"):
         call(f"POST /api/admin/{verb}", f"/api/admin/{verb}", b"")
     return said

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.api.filling import ADMIN, subscribe
+from tests.api.filling import ADMIN, add_bot, subscribe
 from tests.support import Server
 from tests.support.contract import load, operations
 
@@ -47,15 +47,23 @@ def with_real_numbers(server: Server, chat_id: int) -> dict[str, Any]:
         "file_id": [file["id"] for message in messages for file in message["files"]],
         "subscription_id": subscriptions,
         "delivery_id": [delivery["id"] for delivery in found],
+        "account_id": [add_bot(server)],
     }
     # What is deleted would be missed by all others.
-    spared = contract["paths"]["/api/subscriptions/{subscription_id}"]["delete"]
-    spared["parameters"] = [deepcopy(contract["components"]["parameters"]["subscription_id"])]
-    spared["parameters"][0]["schema"]["minimum"] = 1000
+    spared = []
+    for path, number in (("/api/subscriptions", "subscription_id"), ("/api/telegram/bots", "account_id")):
+        deletion = contract["paths"][f"{path}/{{{number}}}"]["delete"]
+        deletion["parameters"] = [deepcopy(contract["components"]["parameters"][number])]
+        deletion["parameters"][0]["schema"]["minimum"] = 1000
+        spared.append(deletion)
     for operation in operations(contract):
         for parameter in operation.parameters:
             schema = parameter["schema"]
-            if operation.spec is not spared and parameter["in"] == "path" and schema.get("type") == "integer":
+            if (
+                not any(operation.spec is each for each in spared)
+                and parameter["in"] == "path"
+                and schema.get("type") == "integer"
+            ):
                 schema.clear()
                 # Two kinds, or the real ones would be taken for a part of all.
                 schema["anyOf"] = [{"enum": real[parameter["name"]]}, {"type": "string", "pattern": "^-?[0-9]{1,25}$"}]

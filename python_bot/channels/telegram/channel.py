@@ -1,11 +1,10 @@
-"""Telegram as a channel. An account is a bot: `secrets` are {"token"} and, where one was chosen, {"webhook_secret"}.
+"""Telegram as a channel. An account is a bot: `secrets` are {"token", "webhook_secret"}.
 
 `options`: {"polling": False} when Telegram is to call `<public>/tg/webhook` instead of being asked.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +63,7 @@ class Telegram:
         self._check_hook_url()
         wanted = {
             "url": self._hook_url,
-            "secret_token": hook_secret(account.secrets),
+            "secret_token": account.secrets["webhook_secret"],
             "allowed_updates": list(inbound.KINDS),
             "max_connections": 10,
         }
@@ -78,7 +77,7 @@ class Telegram:
     def poll(self, account: Account, cursor: str, is_stopping: Callable[[], bool]) -> Polled:
         """`cursor`: the first update that is wanted next; asking for it confirms those before it."""
         if not polls(account):
-            return Polled((), cursor, BY_WEBHOOK_S)
+            return Polled((), cursor, BY_WEBHOOK_S, was_asked=False)
         wanted: dict[str, Any] = {"timeout": POLL_S, "allowed_updates": list(inbound.KINDS)}
         if cursor:
             wanted["offset"] = int(cursor)
@@ -89,7 +88,7 @@ class Telegram:
             if refused.status != 409 or "webhook" not in refused.description:
                 raise
             if "terminated" in refused.description:  # it is about to be called instead, and this account to change
-                return Polled((), cursor, 1.0)
+                return Polled((), cursor, 1.0, was_asked=False)
             self._api.call(token, "deleteWebhook", {"drop_pending_updates": False})
             return Polled((), cursor, 0.0)
         if not isinstance(updates, list):
@@ -198,11 +197,6 @@ class Telegram:
 
 def polls(account: Account) -> bool:
     return account.options.get("polling", True) is not False
-
-
-def hook_secret(secrets: Mapping[str, str]) -> str:
-    """What Telegram shows in X-Telegram-Bot-Api-Secret-Token: the chosen one, else one that follows from the token."""
-    return secrets.get("webhook_secret") or hashlib.sha256(f"webhook of {secrets['token']}".encode()).hexdigest()
 
 
 def _number_of(message_id: str) -> int:
