@@ -145,7 +145,7 @@ class Index:
                 found += [row[0] for row in rows if matches(query, row[1], row[2])]
                 if len(rows) < chunk:
                     break
-                before, chunk = rows[-1][0], CHUNK
+                before, chunk = rows[-1][0], min(2 * chunk, CHUNK)
             return found[:limit]
 
     def best(self, query: Query, offset: int, limit: int) -> list[int]:
