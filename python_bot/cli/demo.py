@@ -187,6 +187,9 @@ def _show(say: _Narrator, portal: SimulatedPortal, bot: _Bot, pause: float) -> N
         ("status", "/api/admin/status"),
     ):
         click.echo(f"  # {say[name]}\n  curl -s {header} {bot.url}{path} | python3 -m json.tool --no-ensure-ascii")
+    search = f"curl -s {header} --get --data-urlencode 'q={say['word']}' {bot.url}/api/search"
+    click.echo(f"  # {say['search']}\n  {search} | python3 -m json.tool --no-ensure-ascii")
+    click.echo(f"  # {say['export']}\n  curl -s {header} -o archive.csv '{bot.url}/api/export?format=csv'")
     click.echo(f"  # {say['metrics']}\n  curl -s {bot.url}/metrics")
     click.echo(f"  # {say['log']}\n  tail -f {bot.home / 'bot.log'}")
 

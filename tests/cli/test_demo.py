@@ -40,6 +40,7 @@ def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete(tmp
     assert "диалог передан через" in text
     assert "всё на месте" in text
     assert "curl -s -H 'Authorization: Bearer" in text
+    assert "--data-urlencode 'q=доставки'" in text and "/api/export?format=csv" in text
     assert not list(tmp_path.iterdir())
 
 
