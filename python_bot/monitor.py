@@ -181,4 +181,6 @@ def _subject(instance: Instance) -> Subject:
         client_id=settings.client_id,
         client_secret=settings.client_secret,
         journal_days=settings.journal_days,
+        connector_handler=settings.connector_handler,
+        channel_urls=settings.channel_urls,
     )

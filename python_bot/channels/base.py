@@ -302,6 +302,29 @@ class Receives(Protocol):
         """Make them stop. Best effort: the account is going away."""
 
 
+@dataclass(frozen=True, slots=True)
+class HookState:
+    """How a messenger sees its way to our webhook. `calls`: the host that it calls, '' for none; `is_ours`: it is the
+    address that we want. `error`: in its words, why its last calls failed; `waiting`: what it holds back meanwhile.
+
+    `is_needed`: nothing comes without it, because the messenger is not asked besides.
+    """
+
+    calls: str
+    is_ours: bool
+    is_needed: bool
+    error: str = ""
+    waiting: int = 0
+
+
+@runtime_checkable
+class TellsHook(Protocol):
+    """A messenger that can say whether it reaches us: for the doctor. It changes nothing."""
+
+    def hook_state(self, account: Account) -> HookState | None:
+        """None when this account is asked and needs no webhook. Raises DeliveryFailed."""
+
+
 @runtime_checkable
 class Polls(Protocol):
     """A messenger that is asked again and again, by one thread per account, in the one process that works."""

@@ -141,6 +141,8 @@ def subject_of(layout: Layout, spec: InstanceSpec) -> Subject:
         client_id=settings.client_id,
         client_secret=settings.client_secret,
         journal_days=settings.journal_days,
+        connector_handler=settings.connector_handler,
+        channel_urls=settings.channel_urls,
     )
 
 

@@ -12,7 +12,7 @@ import secrets
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -34,6 +34,9 @@ ANSWER_S: Final = 2.5
 TEST_S: Final = 4.0
 TEST_LEAST_S: Final = 2.0  # with less time left for its way, a test event that did not come would mean nothing
 LOOK_S: Final = 0.05
+CONNECTOR: Final = "connector "  # begins the name of a question about one
+MOST_CONNECTORS: Final = 40  # a batch takes 50 questions
+UNKNOWN_CONNECTOR: Final = ("NOT_ACTIVE_LINE", "IMCONNECTOR_NOT_SPECIFIED_CORRECT_CONNECTOR")
 # A person who left: https://apidocs.bitrix24.com/error-codes.html
 DISMISSED: Final = ("authorization_error", "user_access_error")
 
@@ -130,6 +133,10 @@ def _commands(subject: Subject) -> dict[str, Command]:
         "handlers": Command("event.get"),
         "bots": Command(bots),
         "lines": Command("imopenlines.config.list.get", {"PARAMS": {}}),
+        **{
+            f"{CONNECTOR}{connector}": Command("imconnector.status", {"CONNECTOR": connector, "LINE": line})
+            for connector, line in list(subject.connectors.items())[:MOST_CONNECTORS]
+        },
     }
 
 
@@ -157,7 +164,7 @@ def _read(seen: PortalState, answers: dict[str, Any], stored: Installation, subj
     refusals = {
         commands[name].method: getattr(answer, "code", type(answer).__name__)
         for name, answer in answers.items()
-        if isinstance(answer, B24BotError)
+        if isinstance(answer, B24BotError) and not name.startswith(CONNECTOR)
     }
     told = {name: None if isinstance(answer, B24BotError) else answer for name, answer in answers.items()}
     profile = Node(told["profile"])
@@ -176,8 +183,22 @@ def _read(seen: PortalState, answers: dict[str, Any], stored: Installation, subj
                 row.number("ID") or 0, row.text("LINE_NAME"), {name: row.text(name) for name in LINE_FIELDS}
             ),
         ),
+        connectors=_connectors(answers),
         refusals=refusals,
     )
+
+
+def _connectors(answers: Mapping[str, Any]) -> dict[str, bool]:
+    """Which are active on their line; one that the portal does not know is not."""
+    found = {}
+    for name, answer in answers.items():
+        if not name.startswith(CONNECTOR):
+            continue
+        if not isinstance(answer, B24BotError):
+            found[name.removeprefix(CONNECTOR)] = Node(answer).yes("STATUS")
+        elif isinstance(answer, CallRefused) and answer.code in UNKNOWN_CONNECTOR:
+            found[name.removeprefix(CONNECTOR)] = False
+    return found
 
 
 def _rows(answer: Any, read: Callable[[Node], Any]) -> tuple[Any, ...] | None:

@@ -93,14 +93,17 @@ def public(facts: Facts) -> Iterator[Finding]:
 
 def handlers(facts: Facts) -> Iterator[Finding]:
     """Which URL the portal sends events to."""
-    found, ours = facts.portal.handlers, facts.subject.wish.public_url
+    found, ours, subject = facts.portal.handlers, facts.subject.wish.public_url, facts.subject
     if found is None or _needs_no_way_in(facts):
         return
-    foreign = {url for _, url in found if url != ours}
+    foreign = {_bare(url) for _, url in found if url not in (ours, subject.connector_handler)}
     wanted = [event for event in BOUND_EVENTS if event not in _UNNEEDED]
     if facts.portal.bots:
         wanted += OF_THE_BOT  # registered with the bot, told with the others
     missing = [event for event in wanted if (event, ours) not in found]
+    if any(account.state != "off" for account in facts.archive.accounts):
+        at = subject.connector_handler or ours
+        missing += [event for event in _OF_CONNECTORS if (event, at) not in found]
     if foreign:
         yield red("A", "handler_foreign", "ensure", urls=foreign, ours=ours)
     if missing:
@@ -109,12 +112,18 @@ def handlers(facts: Facts) -> Iterator[Finding]:
         yield green("A", "handler_ok", ours=ours, count=len(found))
 
 
+def _bare(url: str) -> str:
+    """Without its query: a handler may have a secret there."""
+    return url.partition("?")[0] + ("?…" if "?" in url else "")
+
+
 def _needs_no_way_in(facts: Facts) -> bool:
     """In the fetch mode the instance asks the portal: nobody has to find this server."""
     return facts.subject.wish.event_mode == "fetch"
 
 
 OF_THE_BOT: Final = ("ONIMBOTMESSAGEADD", "ONIMBOTJOINCHAT", "ONIMBOTDELETE")
+_OF_CONNECTORS: Final = ("ONIMCONNECTORMESSAGEADD",)
 # An older build of the portal has none of them; the bot's own events bring the same.
 _UNNEEDED: Final = ("ONOPENLINEMESSAGEADD", "ONOPENLINEMESSAGEUPDATE", "ONOPENLINEMESSAGEDELETE")
 

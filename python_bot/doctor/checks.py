@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from .check_channels import CHANNEL_CHECKS
 from .check_machine import MACHINE_CHECKS
 from .check_portal import PORTAL_CHECKS
 from .check_reach import REACH_CHECKS
@@ -16,6 +17,7 @@ CHECKS: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
     *REACH_CHECKS,
     *PORTAL_CHECKS,
     *RECORD_CHECKS,
+    *CHANNEL_CHECKS,
     *MACHINE_CHECKS,
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,9 +16,9 @@ from ..errors import B24BotError
 from ..provisioning.owner import acting_as_owner
 from ..provisioning.paths import Layout
 from ..provisioning.spec import InstanceSpec
-from . import asking, machine_state, visits
+from . import asking, machine_state, messengers, visits
 from .checks import check
-from .facts import ArchiveState, Facts, PortalState, Reach, Subject
+from .facts import AccountHook, ArchiveState, Facts, PortalState, Reach, Subject
 from .records import Records
 from .report import Report, report
 
@@ -39,16 +40,21 @@ def gather(layout: Layout, spec: InstanceSpec, subject: Subject) -> Facts:
     looking.start()
     machine = machine_state.look(layout, spec, subject, MACHINE_S)
     with acting_as_owner(subject.home):
-        portal, archive = _inner(subject, end)
+        portal, archive, hooks = _inner(subject, end)
     looking.join(max(0.0, end - time.monotonic()))
     reach = seen[0] if seen else Reach(None, None, (), ())
-    return Facts(subject, machine, reach, portal, archive, time.time())
+    return Facts(subject, machine, reach, portal, archive, time.time(), hooks)
 
 
-def _inner(subject: Subject, end: float) -> tuple[PortalState, ArchiveState]:
+def _inner(subject: Subject, end: float) -> tuple[PortalState, ArchiveState, Mapping[int, AccountHook]]:
     """The portal is asked in this thread: it may write a renewed token, which must not happen with other rights."""
     records = Records(subject.home)
+    accounts = records.accounts()
+    subject = replace(subject, connectors=messengers.connectors(accounts))
     states: list[ArchiveState] = []
+    hooks: dict[int, AccountHook] = {}
+    calling = threading.Thread(target=lambda: hooks.update(messengers.ask(subject, accounts)), daemon=True)
+    calling.start()
     reading = threading.Thread(target=lambda: states.append(records.look(end - time.monotonic() - 1.0)), daemon=True)
     reading.start()
     began = time.time()
@@ -60,8 +66,9 @@ def _inner(subject: Subject, end: float) -> tuple[PortalState, ArchiveState]:
         portal = PortalState("unread", problem=str(error.strerror))
     finally:
         reading.join(max(0.0, end - time.monotonic()))
+        calling.join(max(0.0, end - time.monotonic()))
     refused = () if portal.test_s is not None or not portal.test_sent else records.refused_events(began)
     if not reading.is_alive():
         records.close()
     archive = states[0] if states else ArchiveState((subject.home / "dialogs.db").is_file())
-    return portal, replace(archive, refused=refused)
+    return portal, replace(archive, refused=refused), hooks

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..bitrix.ensure import Wish
+from ..channels.base import HookState
 from ..traffic import Answered
 
 
@@ -35,6 +36,9 @@ class Subject:
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     journal_days: int = 0
+    connector_handler: str = field(default="", repr=False)  # it may hold a secret
+    channel_urls: Mapping[str, str] = field(default_factory=dict)
+    connectors: Mapping[str, int] = field(default_factory=dict)  # of the accounts of messengers -> the line of each
 
     @property
     def path(self) -> str:
@@ -118,7 +122,7 @@ class PortalState:
 
     `clock_ahead_s`: our clock minus the portal's. `refusals`: method -> code. `client_refusal`: with which code the
     authorization server refuses CLIENT_ID and CLIENT_SECRET, '' when it knows them; `oauth_problem`: why it could not
-    be asked.
+    be asked. `connectors`: whether each is active on its line.
     """
 
     token: TokenState
@@ -138,12 +142,32 @@ class PortalState:
     clock_ahead_s: float | None = None
     client_refusal: str | None = None
     oauth_problem: str = ""
+    connectors: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Buried:
     kind: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account of a messenger, as the instance left it. `waiting`: messages that have not reached the portal."""
+
+    account_id: int
+    channel: str
+    name: str
+    state: str
+    problem: str
+    line_id: int | None
+    line_problem: str
+    connector_id: str
+    waiting: int = 0
+
+    @property
+    def label(self) -> str:
+        return f"{self.channel} {self.account_id} ({self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +198,18 @@ class ArchiveState:
     gaps: int = 0
     set_aside: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    accounts: tuple[AccountState, ...] = ()
     traffic: tuple[Answered, ...] | None = None
     traffic_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHook:
+    """What a messenger said when it was asked. `state`: None when no webhook is needed, or it cannot tell;
+    `problem`: why it could not be asked."""
+
+    state: HookState | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +220,4 @@ class Facts:
     portal: PortalState
     archive: ArchiveState
     now: float
+    hooks: Mapping[int, AccountHook] = field(default_factory=dict)  # by the number of the account

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final, Literal
 
 # A does traffic reach us, B authorization, C chats, D a POST arrives, E the bot and its lines, F what is recorded,
-# G why the portal is silent, M the machine.
-Section = Literal["A", "B", "C", "D", "E", "F", "G", "M"]
+# G why the portal is silent, H the messengers' accounts, M the machine.
+Section = Literal["A", "B", "C", "D", "E", "F", "G", "H", "M"]
 Repair = Literal["", "ensure", "units", "permissions", "refresh", "revive", "recover"]
 
 
@@ -60,10 +60,20 @@ def listed(value: object) -> str:
 # What a cause brings with it by itself: with the cause mended, these are gone, so they are no findings of their own.
 _DEAF: Final = ("round_trip_late", "silent_url_check", "silent_subscription", "silent_network", "silent_receiver")
 _NO_WORK: Final = ("outbox_stuck", "outbox_buried", "completeness_gaps")
-_NO_APP: Final = ("port_dead", "not_ready", "nginx_astray", "public_astray", "public_blocked", *_DEAF, *_NO_WORK)
+_NO_LINES: Final = ("connector_inactive", "connector_refused")
+_NO_APP: Final = (
+    "port_dead",
+    "not_ready",
+    "nginx_astray",
+    "public_astray",
+    "public_blocked",
+    "channel_hook_failing",
+    *_DEAF,
+    *_NO_WORK,
+)
 _NO_START: Final = ("unit_failed", "unit_loop", *_NO_APP)
-_NO_NGINX: Final = ("nginx_astray", "public_astray", "public_blocked", *_DEAF)
-_NO_CALLS: Final = ("handler_missing", *_DEAF, *_NO_WORK)
+_NO_NGINX: Final = ("nginx_astray", "public_astray", "public_blocked", "channel_hook_failing", *_DEAF)
+_NO_CALLS: Final = ("handler_missing", *_NO_LINES, *_DEAF, *_NO_WORK)
 
 # In the order in which a person should mend them: the first that was found is the root.
 CAUSES: Final[dict[str, tuple[str, ...]]] = {
@@ -83,12 +93,19 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "nginx_down": _NO_NGINX,
     "nginx_unlinked": _NO_NGINX,
     "nginx_astray": ("public_astray", *_DEAF),
-    "dns_missing": ("public_blocked", "public_astray", *_DEAF),
-    "dns_elsewhere": ("public_blocked", "public_astray", "tls_untrusted", *_DEAF),
-    "public_blocked": _DEAF,
-    "public_astray": _DEAF,
+    "dns_missing": ("channel_hook_failing", "public_blocked", "public_astray", *_DEAF),
+    "dns_elsewhere": ("channel_hook_failing", "public_blocked", "public_astray", "tls_untrusted", *_DEAF),
+    "public_blocked": ("channel_hook_failing", *_DEAF),
+    "public_astray": ("channel_hook_failing", *_DEAF),
     "method_refused": _DEAF,
-    "clock_wrong": ("tls_untrusted", "tokens_dead", "portal_unreachable", "oauth_unreachable", *_NO_CALLS),
+    "clock_wrong": (
+        "tls_untrusted",
+        "channel_failing",
+        "tokens_dead",
+        "portal_unreachable",
+        "oauth_unreachable",
+        *_NO_CALLS,
+    ),
     "portal_unreachable": ("oauth_unreachable", *_NO_CALLS),
     "not_installed": _NO_CALLS,
     "uninstalled": _NO_CALLS,
@@ -97,12 +114,22 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
     "oauth_unreachable": _NO_CALLS,
     "tokens_dead": _NO_CALLS,
     "token_expired": _NO_CALLS,
-    "scope_missing": ("bot_missing", "line_detached", "line_fields", "handler_missing", "portal_refused", *_NO_WORK),
+    "scope_missing": (
+        *_NO_LINES,
+        "bot_missing",
+        "line_detached",
+        "line_fields",
+        "handler_missing",
+        "portal_refused",
+        *_NO_WORK,
+    ),
     "handler_foreign": ("handler_missing", *_DEAF),
     "bot_missing": ("handler_missing", "line_detached", "line_fields", "line_other_bot", *_NO_WORK),
     "handler_missing": _DEAF,
     "line_detached": (),
     "line_fields": (),
     "disabled": _NO_WORK,
+    "channel_failing": (),
+    "connector_inactive": _NO_WORK,
     "outbox_stuck": ("completeness_gaps",),
 }

@@ -15,7 +15,7 @@ from ..bitrix.transport import Exchange
 from ..errors import B24BotError
 from ..model import time_text
 from ..traffic.record import Cause, caused_by, new_trace
-from . import asking, machine_state, visits
+from . import asking, machine_state, messengers, visits
 from .checks import check
 from .facts import ArchiveState, Facts, PortalState, Reach, Subject
 from .records import Records
@@ -60,17 +60,20 @@ class SelfExamination:
         return {**found.as_json(language), "examined_at": time_text(at)}
 
     def _facts(self) -> Facts:
-        subject, began, end = self._subject, time.time(), time.monotonic() + PORTAL_S
-        records = Records(subject.home)
+        began, end = time.time(), time.monotonic() + PORTAL_S
+        records = Records(self._subject.home)
+        accounts = records.accounts()
+        subject = replace(self._subject, connectors=messengers.connectors(accounts))
         found = together(
             {
-                "portal": lambda: self._portal(records, end),
+                "portal": lambda: self._portal(subject, records, end),
+                "hooks": lambda: messengers.ask(subject, accounts),
                 "archive": lambda: records.look(RECORDS_S),
                 "reach": lambda: visits.look_from_inside(subject, REACH_S, self._arrivals),
             },
             ALL_S,
         )
-        portal, archive, reach = found.get("portal"), found.get("archive"), found.get("reach")
+        portal, archive, reach, hooks = (found.get(name) for name in ("portal", "archive", "reach", "hooks"))
         if not isinstance(portal, PortalState):
             is_late = time.monotonic() > end
             portal = PortalState("unreachable", problem="no answer in time") if is_late else PortalState("unread")
@@ -78,16 +81,18 @@ class SelfExamination:
             archive = ArchiveState((subject.home / "dialogs.db").is_file())
         if not isinstance(reach, Reach):
             reach = Reach(None, None, (), ())
+        if not isinstance(hooks, dict):
+            hooks = {}
         if portal.test_sent and portal.test_s is None:
             archive = replace(archive, refused=records.refused_events(began))
         if {"portal", "archive"} <= found.keys():
             records.close()
-        return Facts(subject, machine_state.look_from_inside(subject), reach, portal, archive, time.time())
+        return Facts(subject, machine_state.look_from_inside(subject), reach, portal, archive, time.time(), hooks)
 
-    def _portal(self, records: Records, end: float) -> PortalState:
+    def _portal(self, subject: Subject, records: Records, end: float) -> PortalState:
         try:
             with caused_by(Cause(new_trace(), None, JOB)):
-                return asking.ask(self._subject, records.inbound_nonce, end, self._journal)
+                return asking.ask(subject, records.inbound_nonce, end, self._journal)
         except B24BotError as error:
             return PortalState("unreachable", problem=str(error))
         except OSError as error:  # the tokens belong to somebody else: the permissions tell

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..archive import SqliteArchive, SqliteCheckup, SqliteComparison, SqliteCompleteness
+from ..channels.messages import SqliteChannelMessages
+from ..channels.store import Held, SqliteChannels
 from ..db import Storage, verdict
 from ..errors import StorageDamaged, StorageError
 from ..outbox import SqliteOutbox
 from ..proof.report import Report
 from ..traffic import Answered, Question, SqliteTraffic
-from .facts import ArchiveState, Buried
+from . import messengers
+from .facts import AccountState, ArchiveState, Buried
 from .together import together
 
 SHOWN: Final = 20
@@ -57,6 +60,19 @@ class Records:
         newest = traffic.last(Question())
         return tuple(traffic.counts(time.time() - DAY_S)), newest.at if newest else None
 
+    def accounts(self) -> list[Held]:
+        """Of messengers, with their secrets; none when the archive cannot tell."""
+        if not self._path.is_file():
+            return []
+        with suppress(StorageError):
+            return SqliteChannels(self._storage).all()
+        return []
+
+    def _accounts(self) -> tuple[AccountState, ...]:
+        held = SqliteChannels(self._storage).all()
+        waiting = SqliteChannelMessages(self._storage).count_waiting() if held else {}
+        return tuple(messengers.told(each, waiting.get(each.account.id, 0)) for each in held)
+
     def look(self, within_s: float) -> ArchiveState:
         if not self._path.is_file():
             return ArchiveState(False)
@@ -88,6 +104,7 @@ class Records:
             "bots": guarded(lambda: self._archive.fact("bots")),
             "counts": guarded(self._archive.counts),
             "traffic": guarded(self._traffic),
+            "accounts": guarded(self._accounts),
             "totals": guarded(lambda: report.totals(0, int(now) - AT_REST_S)),
         }
         found = together(questions, within_s)
@@ -116,6 +133,7 @@ def _state(found: dict[str, Any], problems: list[str], now: float) -> ArchiveSta
         doubled=tuple(found.get("doubled", [])),
         dialogs=counts.get("dialogs", 0),
         complete=counts.get("complete_dialogs", 0),
+        accounts=found.get("accounts", ()),
         traffic=traffic,
         traffic_s=now - newest_at if newest_at else None,
         gaps=sum(_number((found.get("totals") or {}).get(name)) for name in GAPS),

@@ -300,6 +300,38 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
         "whoever reads the log gets in",
         "botctl INSTANCE token rotate; delete that log; and report how it came there",
     ),
+    # H
+    "channels_ok": ("{accounts}", "the messengers' accounts work and are connected to their lines", ""),
+    "channel_failing": (
+        "{account}: {problem}",
+        "messages of this account do not come, or answers do not leave",
+        "mend what it names; when the token or the key is void: botctl INSTANCE {channel} shows the accounts",
+    ),
+    "channel_hook_astray": (
+        "{account}: the messenger calls {calls}, and not this instance",
+        "its messages come late or not at all",
+        "botctl INSTANCE doctor --fix registers our address; if it is taken away again, somebody else uses the account",
+    ),
+    "channel_hook_failing": (
+        "{account}: {error}; {waiting} wait at the messenger",
+        "the messenger cannot reach our webhook: its messages wait there",
+        "see section A; the address needs a certificate of a known authority",
+    ),
+    "channel_no_line": (
+        "{account}; {waiting} messages wait",
+        "the account is on no open line: nobody sees what its clients write",
+        "choose a line on the page of the connector in the portal; botctl INSTANCE {channel} shows the accounts",
+    ),
+    "connector_inactive": (
+        "{account}: not active on line {line}",
+        "the account was taken off its line in the portal: messages wait here",
+        "botctl INSTANCE doctor --fix connects it again",
+    ),
+    "connector_refused": (
+        "{account}, line {line}: {problem}",
+        "the portal did not take the account as a channel of the line",
+        "mend what it names; then botctl INSTANCE doctor --fix",
+    ),
     # M
     "settings_wrong": (
         "{file}: {problems}",

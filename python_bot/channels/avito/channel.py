@@ -9,7 +9,20 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from ...errors import DeliveryFailed
-from ..base import Account, ChatCard, Content, Happened, Identity, Incoming, Outgoing, OutgoingFile, Part, Polled, Setup
+from ..base import (
+    Account,
+    ChatCard,
+    Content,
+    Happened,
+    HookState,
+    Identity,
+    Incoming,
+    Outgoing,
+    OutgoingFile,
+    Part,
+    Polled,
+    Setup,
+)
 from ..http import Http
 from . import hooks, inbound, outbound, poller
 from .client import Client
@@ -122,6 +135,13 @@ class Avito:
         ours = self._hook_url(account)
         hooks.subscribe(self._post(account), ours + account.secrets["webhook_secret"], ours)
         return {"webhook_enabled": True, "webhook_url": f"{ours}***"}
+
+    def hook_state(self, account: Account) -> HookState | None:
+        """Avito keeps a list of addresses and says nothing of how its calls end."""
+        ours = self._hook_url(account)
+        known = hooks.subscriptions(self._post(account))
+        is_ours = ours + account.secrets["webhook_secret"] in known
+        return HookState(urlsplit(ours).hostname or "" if is_ours else "", is_ours, is_needed=False)
 
     def detach(self, account: Account) -> None:
         hooks.unsubscribe(self._post(account), self._hook_url(account))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ...errors import DeliveryFailed
-from ..base import Account, Content, Happened, Identity, Outgoing, OutgoingFile, Part, Polled, Setup
+from ..base import Account, Content, Happened, HookState, Identity, Outgoing, OutgoingFile, Part, Polled, Setup
 from ..http import Http
 from ..pace import Limit, Pace
 from . import inbound, outbound, topics
@@ -69,6 +69,15 @@ class Telegram:
         }
         self._api.call(token, "setWebhook", wanted)
         return {"mode": "webhook", "webhook_url": self._hook_url, "last_error": info.get("last_error_message")}
+
+    def hook_state(self, account: Account) -> HookState | None:
+        info = self._api.call(account.secrets["token"], "getWebhookInfo")
+        if polls(account):
+            return None
+        url, waiting = str(info.get("url") or ""), int(info.get("pending_update_count") or 0)
+        # The last error is never forgotten; with nothing left to tell, it has passed.
+        error = str(info.get("last_error_message") or "") if waiting else ""
+        return HookState(urlsplit(url).hostname or "", url == self._hook_url, True, error, waiting)
 
     def detach(self, account: Account) -> None:
         if not polls(account):
