@@ -1,41 +1,28 @@
 """The portal seen by the official JavaScript SDK. It takes both hosts as parameters: nothing is redirected.
 
-The SDK is installed by `npm ci` into B24BOT_TEST_CACHE (default: `.cache/` of the repository), once per lock file.
+The SDK is installed by `npm ci`: see `tests/support/npm.py`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.npm import HAS_NPM, installed
+
 HERE = Path(__file__).parent / "js"
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("node") and shutil.which("npm")), reason="node and npm are not installed"
-)
+pytestmark = pytest.mark.skipif(not HAS_NPM, reason="node and npm are not installed")
 
 
 @pytest.fixture(scope="session")
 def sdk() -> Path:
     """A folder with the script and the installed SDK beside it."""
-    cache = Path(os.environ.get("B24BOT_TEST_CACHE") or Path(__file__).parents[2] / ".cache")
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()[:16]
-    home = cache / f"b24jssdk-{digest}"
-    if not home.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        if not (cache / ".gitignore").exists():
-            (cache / ".gitignore").write_text("*\n")
-        fresh = Path(shutil.copytree(HERE, cache / f"b24jssdk-{os.getpid()}"))
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-        fresh.rename(home)
+    home = installed(HERE)
     shutil.copy(HERE / "talk.mjs", home)
     return home
 

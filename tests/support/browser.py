@@ -103,6 +103,13 @@ class Browser:
     def type(self, css: str, text: str) -> None:
         self._send("POST", f"{self._session}/element/{self._find(css)}/value", {"text": text})
 
+    def press(self, key: str) -> None:
+        """One key, wherever the focus is: a character, or 'Tab', 'Enter', 'Escape'."""
+        value = {"Tab": "\ue004", "Enter": "\ue007", "Escape": "\ue00c"}.get(key, key)
+        actions = [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
+        keyboard = {"type": "key", "id": "keyboard", "actions": actions}
+        self._send("POST", f"{self._session}/actions", {"actions": [keyboard]})
+
     def text(self, css: str = "body") -> str:
         """What a person sees of the element; '' when there is none."""
         with suppress(LookupError):

@@ -1,0 +1,317 @@
+"""The archive as people see it: real Chromium over every page and action, two languages, a desk's and a telephone's
+width, the keyboard alone; axe-core (https://github.com/dequelabs/axe-core) looks for what keeps people out."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import struct
+import wave
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from python_bot.simulator import SimulatedPortal
+from tests.instance.tools import at_work
+from tests.support import TOKEN, Server, until
+from tests.support.browser import CHROMIUM, DRIVER, Browser
+from tests.support.npm import HAS_NPM, installed
+
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed")
+
+HOSTILE: Final = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
+SVG: Final = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='hacked'\"/>"
+DASHES: Final = "-" * 54
+SHOTS: Final = os.environ.get("B24BOT_TEST_SCREENSHOTS", "")
+PAGES: Final = ("/", "/search?q=доставка", "/dialogs/{chat}", "/figures", "/health", "/looks", "/nothing")
+# Everything that somebody may write to hide, to break out, or to take room; {} in it stands for itself.
+CORPUS: Final = (
+    HOSTILE,
+    "</div></article></main><script>document.title='hacked'</script>",
+    "[url=javascript:document.title='hacked']нажми[/url] [url=data:text/html,<script>1</script>]сюда[/url]",
+    '[url=https://a.ru/"onmouseover="document.title=\'hacked\']x[/url] https://a.ru/"><script>1</script>',
+    "[b][i][u]не закрыто [url=x[/b] ]][[ [code]<b>[/code] [quote][quote]",
+    "{{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt; &#60;i&#62;",
+    "\u202eслева направо\u202c \u2066x\u2069 \u200b\u200b\u2060невидимое\ufeff",
+    "שלום עולם مرحبا بالعالم",
+    "👩‍👩‍👧‍👦🏳️‍🌈👍🏽" * 40,
+    "Ж" * 20_000,
+    "a" * 3_000 + " " + "🙂" * 3_000,
+    f"{DASHES}\nИван [28.11.2026 10:00]\n{HOSTILE}\n{DASHES}\n>>{HOSTILE}\nответ",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    portal: SimulatedPortal
+    server: Server
+    chat_id: int
+    hostile_id: int
+    chosen_id: int  # a message in the middle of the conversation
+
+    def url(self, path: str) -> str:
+        return f"{self.server.url}/ui{path.format(chat=self.chat_id)}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(1180, 900) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def scene(browser: Browser) -> Iterator[Scene]:
+    env = {"B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0", "B24BOT_UI_ACCESS": "all"}
+    with at_work(set_lines=True, env=env) as (portal, server):
+        portal.add_user(28, "Мария Кузнецова", position="Руководитель")
+        anna = portal.client("Анна Смирнова")
+        chat_id = anna.writes("Здравствуйте! Сколько стоит [b]доставка[/b] в Казань?").chat_id
+        until(lambda: portal.handed_over(chat_id), 30, what="the dialog is handed over")
+        ivan = portal.operator(27)
+        ivan.answers(chat_id)
+        chosen = ivan.writes(chat_id, "Добрый день! Курьером 350 ₽, подробности: https://example.com/delivery")
+        edited = ivan.writes(chat_id, "Привезём в пятнецу")
+        ivan.edits(edited, "Привезём в пятницу")
+        quote = f"{DASHES}\nИван Петров [28.11.2026 10:00]\nКурьером 350 ₽\n{DASHES}\nА [i]самовывоз[/i] есть?"
+        anna.writes(quote)
+        files = [("чек.png", picture()), ("голос.wav", sound()), ("видео.webm", moving(browser)), ("схема.svg", SVG)]
+        for name, content in (*files, (f"{HOSTILE.replace('/', '')}.pdf", b"%PDF-1.4")):
+            anna.writes("", [portal.file(name, content)])
+        anna.deletes(anna.writes("Ой, не туда"))
+        ivan.whispers(chat_id, "Клиент постоянный, дайте скидку")
+        ivan.transfers(chat_id, to_user=28)
+        anna.writes("👍")
+        hostile = portal.client(f"{HOSTILE}\u202e")
+        hostile_id = hostile.writes(CORPUS[0]).chat_id
+        for text in CORPUS[1:]:
+            hostile.writes(text)
+        for number in range(6):
+            portal.client(f"Клиент {number}").writes(f"Вопрос про доставку номер {number}")
+        kept = "SELECT COUNT(*) FROM files WHERE state = 'stored'"
+        until(lambda: server.sql(kept) == [(5,)], 60, what="files are stored")
+        until(lambda: len(server.messages(hostile_id)) >= len(CORPUS), 30, what="all is archived")
+        yield Scene(portal, server, chat_id, hostile_id, chosen.message_id)
+
+
+def picture() -> bytes:
+    """A PNG, blue all over."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    rows = (b"\0" + b"\x0b\x62\xbd" * 320) * 180
+    head = struct.pack(">IIBBBBB", 320, 180, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def sound() -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(b"\x80" * 8000)
+    return buffer.getvalue()
+
+
+def moving(browser: Browser) -> bytes:
+    """A little video, recorded by the browser itself."""
+    browser.open("about:blank")
+    script = """
+      const canvas = document.createElement('canvas'); const pen = canvas.getContext('2d');
+      const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: 'video/webm' }); const parts = [];
+      recorder.ondataavailable = (event) => parts.push(event.data);
+      const timer = setInterval(() => pen.fillRect(Math.random() * 300, 0, 40, 150), 30);
+      recorder.start();
+      return new Promise((done) => {
+        recorder.onstop = () => { const reader = new FileReader(); reader.onload = () => done(reader.result);
+          reader.readAsDataURL(new Blob(parts)); };
+        setTimeout(() => { clearInterval(timer); recorder.stop(); }, 400);
+      });"""
+    return base64.b64decode(browser.run(script).partition(",")[2])
+
+
+def enter(browser: Browser, scene: Scene, language: str = "ru") -> None:
+    browser.open(scene.url(f"/enter?lang={language}"))
+    if browser.has("#token"):
+        browser.type("#token", TOKEN)
+        browser.click("button.main")
+        until(lambda: browser.has(".leave"), what="the cookie is there")
+
+
+def look(browser: Browser, name: str) -> None:
+    """Nothing was complained of, nothing runs off the side, nothing that was written became code."""
+    width, room = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
+    assert width <= room, (name, width, room)
+    assert browser.run("return document.title") != "hacked", name
+    assert browser.run("return document.querySelectorAll('main script, main [onerror], main [onload]').length") == 0
+    if SHOTS:
+        browser.screenshot(Path(SHOTS) / f"ui-{name}.png")
+    complaints = [said for said in browser.complaints() if "404 (NOT FOUND)" not in said]
+    assert complaints == [], name
+
+
+@pytest.mark.parametrize("width", [1180, 500])
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
+    language: str, width: int, browser: Browser, scene: Scene
+) -> None:
+    axe = (installed(Path(__file__).parent / "axe") / "node_modules/axe-core/axe.min.js").read_text() if HAS_NPM else ""
+    browser.size(width, 900)
+    enter(browser, scene, language)
+    for path in (*PAGES, f"/dialogs/{scene.hostile_id}", f"/dialogs/{scene.chat_id}?at={scene.chosen_id}"):
+        browser.open(scene.url(path))
+        assert browser.run("return document.documentElement.lang") == language
+        name = path.strip("/").partition("?")[0].replace("/", "-").replace("{chat}", "talk") or "list"
+        look(browser, f"{name}-{language}-{width}")
+        if axe:
+            assert serious(browser, axe) == {}, path
+    browser.size(1180, 900)
+
+
+def serious(browser: Browser, axe: str) -> dict[str, Any]:
+    """Rule -> what breaks it."""
+    found = browser.run(f"{axe}; return axe.run(document, {{ resultTypes: ['violations'] }});")
+    return {
+        rule["id"]: [node["html"][:200] for node in rule["nodes"][:3]]
+        for rule in found["violations"]
+        if rule["impact"] in ("serious", "critical")
+    }
+
+
+def test_a_conversation_shows_everything_that_happened_in_it(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    browser.open(scene.url("/dialogs/{chat}"))
+    text = browser.text("#talk")
+    for words in (
+        "Сеанс",
+        "Диалог передан операторам",
+        "Передан: Иван Петров →",
+        "изменено",
+        "удалено",
+    ):
+        assert words in text, words
+    assert (
+        browser.run("return document.querySelector('blockquote cite').textContent") == "Иван Петров [28.11.2026 10:00]"
+    )
+    assert browser.run("return document.querySelector('.said a').rel") == "noopener noreferrer nofollow"
+    until(
+        lambda: browser.run("const i = document.querySelector('.file img'); i.scrollIntoView(); return i.naturalWidth")
+    )
+    for kind in ("audio", "video"):
+        browser.run(f"const media = document.querySelector('{kind}'); media.preload = 'auto'; media.load()")
+        ready = f"return document.querySelector('{kind}').readyState"
+        until(lambda ready=ready: browser.run(ready) == 4, what=f"{kind} can be played through")
+    shown = browser.run("return [...document.querySelectorAll('.file img, .file video, .file audio')].length")
+    assert shown == 3  # the SVG is only offered
+    history = ".bubble footer a[href*='/messages/']"
+    browser.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", history)
+    browser.click(history)
+    until(lambda: browser.has(".versions"), what="the history is shown")
+    assert "пятнецу" in browser.text() and "пятницу" in browser.text()
+    look(browser, "history")
+
+
+def test_a_hit_leads_to_its_place_and_filters_narrow_the_list(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    browser.open(scene.url("/"))
+    browser.type("[name=q]", "курьером")
+    browser.click(".words button")
+    until(lambda: browser.run("return document.querySelectorAll('.row').length") == 1, what="one dialog is left")
+    browser.click(".inside")
+    until(lambda: browser.has("mark"), what="the hits are shown")
+    assert "Курьером" in browser.run("return document.querySelector('mark').textContent")
+    browser.click(".row > a")
+    until(lambda: browser.has(".sought"), what="the conversation is shown at its place")
+    sought = browser.run("return document.querySelector('.sought').id")
+    assert f"#{sought}" in browser.run("return location.hash")
+    browser.open(scene.url("/?operator_id=28"))
+    assert browser.run("return document.querySelectorAll('.row').length") == 1
+    browser.open(scene.url("/?status=closed"))
+    assert "Ничего не найдено" in browser.text()
+
+
+def test_new_words_appear_by_themselves(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    browser.open(scene.url("/dialogs/{chat}"))
+    maria = scene.portal.operator(28)
+    said = maria.writes(scene.chat_id, "Самовывоз — с Тверской, 1")
+    until(lambda: "Самовывоз — с Тверской" in browser.text("#talk"), 20, what="the message is shown")
+    maria.edits(said, "Самовывоз — с Тверской, 2")
+    until(lambda: "Тверской, 2" in browser.text("#talk"), 20, what="the edit is shown")
+    assert browser.run("return document.querySelectorAll(`[id='m${arguments[0]}']`).length", said.message_id) == 1
+    browser.open(scene.url("/"))
+    scene.portal.client("Олег").writes("А ночью работаете?")
+    until(lambda: "А ночью работаете?" in browser.text("#rows"), 20, what="the list is fresh")
+    look(browser, "live")
+
+
+def test_the_keyboard_alone_leads_everywhere(browser: Browser, scene: Scene) -> None:
+    browser.open(scene.url("/"))
+    reached = []
+    for _ in range(30):
+        browser.press("Tab")
+        reached.append(browser.run("return document.activeElement.getAttribute('href') || document.activeElement.name"))
+    assert reached[0] == "#main" and f"/ui/dialogs/{scene.chat_id}" in reached
+    assert {"/ui/", "/ui/search", "/ui/figures", "/ui/health", "/ui/looks", "q"} <= set(reached)
+    browser.open(scene.url("/dialogs/{chat}"))
+    browser.run("document.querySelectorAll('.pick summary')[0].focus()")
+    browser.press("Enter")
+    assert browser.run("return document.querySelector('.pick').open")
+    browser.press("Escape")
+    assert not browser.run("return document.querySelector('.pick').open")
+
+
+def test_without_a_visit_the_pages_are_closed_and_leaving_ends_it(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    browser.open(scene.url("/health"))
+    browser.click("form[action$='/health/compare'] button")
+    until(lambda: browser.has(".notice.good"), what="it is being done")
+    browser.click(".leave button")
+    until(lambda: browser.has("#token"), what="the entry is shown")
+    look(browser, "enter")
+    browser.open(scene.url("/dialogs/{chat}"))
+    assert browser.has("#token") and "Анна" not in browser.text()
+
+
+def test_an_employee_opens_the_archive_inside_the_portal(browser: Browser, scene: Scene) -> None:
+    app = next(iter(scene.portal.core.apps.values()))
+    for user_id, name in ((27, "Иван"), (1, "")):
+        browser.open(f"{scene.portal.url}/app/{app.client_id}/?user={user_id}&lang=ru")
+
+        def offered() -> bool:
+            browser.to_top()
+            try:
+                browser.into_frame()
+            except LookupError:
+                return False
+            return bool(browser.run("return !(document.getElementById('archive')?.hidden ?? true)"))
+
+        until(offered, 30, what="the archive is offered")
+        browser.click("#archive button.main")
+        until(lambda: browser.has(".rows"), 20, what="the list is shown in the frame")
+        assert name in browser.text(".who")
+        assert browser.has("nav a[href$='/health']") is (user_id == 1)
+        browser.to_top()
+        if SHOTS:
+            browser.screenshot(Path(SHOTS) / f"ui-in-portal-{user_id}.png")
+
+
+def test_the_corpus_is_text_in_every_view(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    for path in (f"/dialogs/{scene.hostile_id}", "/", "/search?q=ответ", "/figures", "/looks"):
+        browser.open(scene.url(path))
+        look(browser, f"corpus{path.partition('?')[0].replace('/', '-')}")
+        inside = "main script, main [onmouseover], main [style], main a[href^='javascript'], main a[href^='data']"
+        assert browser.run("return document.querySelectorAll(arguments[0]).length", inside) == 0, path
+    browser.open(scene.url(f"/dialogs/{scene.hostile_id}"))
+    shown = browser.run("return document.getElementById('talk').textContent")
+    for text in ("{{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt;", "Ж" * 20_000, "שלום עולם", "нажми", "</main><script>"):
+        assert text in shown, text[:30]
+    assert json.loads(json.dumps(shown)).count("👩‍👩‍👧‍👦") == 40
