@@ -19,6 +19,7 @@ from .web.access import Access
 from .web.api import accounts as accounts_api
 from .web.api import admin as admin_api
 from .web.api import archive as archive_api
+from .web.api import avito as avito_api
 from .web.api import completeness as completeness_api
 from .web.api import contract as contract_api
 from .web.api import export as export_api
@@ -126,6 +127,7 @@ def flask_app(instance: Instance) -> Flask:
         subscriptions_api.blueprint(
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew
         ),
+        avito_api.blueprint(instance.accounts, access),
         admin_api.blueprint(
             access, lambda: monitor.status(instance), instance.switch, instance.reinit_db, arrivals.marks
         ),

@@ -12,6 +12,7 @@ from ..errors import B24BotError
 from ..provisioning.inventory import NoSuchInstance
 from ..settings import INSTANCE_NAME
 from . import backup, completion, operate, upgrade
+from .avito import avito
 from .call import call
 from .completeness import completeness
 from .config import config
@@ -44,6 +45,7 @@ SERVER_VERBS: dict[str, click.Command] = {
     "upgrade": upgrade.upgrade_all,
 }
 INSTANCE_VERBS: dict[str, click.Command] = {
+    "avito": avito,
     "backup": backup.backup,
     "call": call,
     "completeness": completeness,

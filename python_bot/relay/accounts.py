@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..channels.base import Account, Identity, Receives
+from ..channels.base import Account, HasTopics, Identity, Receives
 from ..channels.store import Held
 from ..db import Tx
 from ..errors import CallRefused, DeliveryFailed, NoSuchAccount, NotAuthorized, PortalError
@@ -17,10 +17,12 @@ from .inbox import chat_jobs
 from .kinds import attach_job
 from .openline import connector_id
 from .parts import RelayParts
+from .topics import desk_of
 
 log = logging.getLogger(__name__)
 
 PENDING = "pending:"  # begins the number of an account whose messenger did not yet say whose it is
+FORMER_SECRET = "former_webhook_secret"  # good until the messenger has been told the new one
 KEEP: Any = object()  # for what a change leaves as it is
 
 
@@ -195,6 +197,7 @@ class Accounts:
         if held is None or held.account.state == "off":
             return
         failure = self._attach_messenger(held)
+        self._look_at_topics(held)
         self._attach_line(held)
         self._parts.accounts_changed()
         if failure is not None and not failure.final:
@@ -216,10 +219,31 @@ class Accounts:
 
         def work(tx: Tx) -> None:
             parts.channels.set_state(tx, account.id, "failing" if problem else "working", problem)
-            parts.channels.add_facts(tx, account.id, facts)
+            parts.channels.add_facts(tx, account.id, {**facts, "attach_problem": problem or None})
+            if not problem and FORMER_SECRET in account.secrets:
+                left = {name: value for name, value in account.secrets.items() if name != FORMER_SECRET}
+                parts.channels.set_secrets(tx, account.id, left)
 
         parts.storage.write(work)
         return failure
+
+    def _look_at_topics(self, held: Held) -> None:
+        """Whether the bot may do in the group what it is to do there; what is missing is shown with the account."""
+        parts, desk = self._parts, desk_of(held.account.options)
+        problem = ""
+        if desk is not None:
+            bot = parts.channels.one(desk[0])
+            channel = parts.registry.load(bot.account.channel) if bot is not None else None
+            try:
+                if bot is None or channel is None or not isinstance(channel, HasTopics):
+                    problem = "the bot of the topics was removed: choose another one"
+                else:
+                    channel.check_group(bot.account, desk[1])
+            except DeliveryFailed as error:
+                problem = str(error)
+        parts.storage.write(
+            lambda tx: parts.channels.add_facts(tx, held.account.id, {"topics_problem": problem or None})
+        )
 
     def _introduce(self, held: Held, identity: Identity) -> Account:
         """At last the messenger says whose account it is."""

@@ -49,11 +49,11 @@ class Inbox:
         self._now = now
 
     def take(
-        self, account_id: int, happened: Sequence[Happened], cursor: str | None = None, *, was_called: bool = False
+        self, account_id: int, happened: Sequence[Happened], cursor: str | None = None, *, was_asked: bool = False
     ) -> int:
         """Store what an account heard, with the cursor of the poll that brought it; how much of it was new.
 
-        `was_called`: the messenger told it by itself, so that it may have told other things in vain.
+        `was_asked`: the messenger answered us; what it tells by itself may have been overtaken, or told in vain.
         Of an account that was removed meanwhile nothing is stored. Raises StorageError; nothing is stored then.
         """
         fresh: list[Happened] = []
@@ -68,7 +68,7 @@ class Inbox:
             for item in happened:
                 if self._channels.is_new(tx, account_id, item.key, now):
                     fresh.append(item)
-                    jobs += self.apply(tx, held, item, was_called=was_called)
+                    jobs += self.apply(tx, held, item, was_called=not was_asked)
             if cursor is not None:
                 self._channels.set_cursor(tx, account_id, cursor)
             return jobs

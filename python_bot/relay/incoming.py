@@ -305,7 +305,7 @@ def describe_chat(parts: RelayParts, job: Job) -> None:
         parts.channels.describe_chat(tx, described)
         return parts.inbox.notice(tx, held, chat_id, f"about:{chat_id}", card.about) if card.about else []
 
-    parts.intake.queue_with(lambda tx: parts.inbox.show(held, chat_id))
+    parts.intake.queue_with(work)
 
 
 def fill_gap(parts: RelayParts, job: Job) -> None:
@@ -326,6 +326,6 @@ def fill_gap(parts: RelayParts, job: Job) -> None:
     except DeliveryFailed as error:
         log.info("nobody tells what else was said in a chat of account %d: %s", account_id, error)
         missed = ()
-    new = parts.inbox.take(account_id, missed)
+    new = parts.inbox.take(account_id, missed, was_asked=True)
     parts.metrics.count("channel_missed_total", new)
     parts.intake.queue_with(lambda tx: parts.inbox.show(held, chat_id))

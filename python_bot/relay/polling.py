@@ -110,7 +110,7 @@ class Poller(threading.Thread):
         except DeliveryFailed as error:
             return self._failed(error)
         if polled.happened or polled.cursor != cursor:
-            parts.inbox.take(self._account_id, polled.happened, polled.cursor)
+            parts.inbox.take(self._account_id, polled.happened, polled.cursor, was_asked=True)
         if self._stopped.is_set():
             return 0.0
         if polled.was_asked and (self._failures or held.account.state != "working"):

@@ -44,6 +44,15 @@ def subscribe(server: Server) -> int:
     return number
 
 
+SHOP_KEYS = ("shop-of-the-tests", "secret-of-the-shop")
+SHOP = json.dumps({"api_client_id": SHOP_KEYS[0], "api_client_secret": SHOP_KEYS[1], "line_id": 3}).encode()
+
+
+def add_shop(server: Server) -> int:
+    shop_id: int = server.request("POST", "/api/avito/accounts", SHOP, **ADMIN).json["id"]
+    return shop_id
+
+
 def add_bot(server: Server) -> int:
     """The bot of the simulated messenger; the same number each time."""
     made = server.request("POST", "/api/telegram/bots", json.dumps({"token": BOT_TOKEN}).encode(), **ADMIN).json

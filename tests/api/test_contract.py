@@ -18,7 +18,7 @@ import pytest
 from python_bot.app import flask_app
 from python_bot.instance import Instance
 from python_bot.settings import Settings
-from tests.api.filling import ADMIN, BOT_TOKEN, NOWHERE, SCOPED, add_bot, subscribe
+from tests.api.filling import ADMIN, BOT_TOKEN, NOWHERE, SCOPED, SHOP, add_bot, add_shop, subscribe
 from tests.instance.tools import raw
 from tests.support import ROOT, Server
 from tests.support import contract as of
@@ -128,6 +128,7 @@ def test_every_parameter_that_an_address_knows_is_in_the_contract(filled: tuple[
     server, chat_id = filled
     subscribe(server)
     add_bot(server)
+    add_shop(server)
     for name, operation in OPERATIONS.items():
         listed = {each["name"] for each in operation.parameters if each["in"] == "query"}
         if operation.method != "GET" or not operation.path.startswith("/api/") or "/admin/" in operation.path:
@@ -149,6 +150,7 @@ def address(path: str, chat_id: int, server: Server) -> str:
     return path.format(
         chat_id=chat_id,
         account_id=bots[0]["id"] if bots else 0,
+        shop_id=next((shop["id"] for shop in server.api("/api/avito/accounts")["accounts"]), 0),
         message_id=next(message["message_id"] for message in messages if message["edited_at"]),
         file_id=file_id,
         subscription_id=subscription,
@@ -238,6 +240,9 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
     bot = call(f"POST {bots}", bots, json.dumps({"token": BOT_TOKEN}).encode()).json
     call(f"PATCH {bots}/{{account_id}}", f"{bots}/{bot['id']}", b'{"signature": false}')
     add_bot(server)
+    shop = add_shop(server)
+    call("POST /api/avito/accounts", "/api/avito/accounts", SHOP)
+    call("PATCH /api/avito/accounts/{shop_id}", f"/api/avito/accounts/{shop}", b'{"line_id": null}')
     for name, operation in OPERATIONS.items():
         if operation.method == "GET":
             path = address(operation.path, chat_id, server) + QUERIES.get(operation.path, "")
@@ -246,6 +251,7 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
                 assert call(name, path, If_None_Match=tag).status == 304, path
     call("DELETE /api/subscriptions/{subscription_id}", here)
     call(f"DELETE {bots}/{{account_id}}", f"{bots}/{bot['id']}")
+    call("DELETE /api/avito/accounts/{shop_id}", f"/api/avito/accounts/{shop}")
     for verb in ("disable", "enable"):
         call(f"POST /api/admin/{verb}", f"/api/admin/{verb}", b"")
     return said

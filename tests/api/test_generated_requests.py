@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.api.filling import ADMIN, add_bot, subscribe
+from tests.api.filling import ADMIN, add_bot, add_shop, subscribe
 from tests.support import Server
 from tests.support.contract import load, operations
 
@@ -48,10 +48,15 @@ def with_real_numbers(server: Server, chat_id: int) -> dict[str, Any]:
         "subscription_id": subscriptions,
         "delivery_id": [delivery["id"] for delivery in found],
         "account_id": [add_bot(server)],
+        "shop_id": [add_shop(server)],
     }
     # What is deleted would be missed by all others.
     spared = []
-    for path, number in (("/api/subscriptions", "subscription_id"), ("/api/telegram/bots", "account_id")):
+    for path, number in (
+        ("/api/subscriptions", "subscription_id"),
+        ("/api/telegram/bots", "account_id"),
+        ("/api/avito/accounts", "shop_id"),
+    ):
         deletion = contract["paths"][f"{path}/{{{number}}}"]["delete"]
         deletion["parameters"] = [deepcopy(contract["components"]["parameters"][number])]
         deletion["parameters"][0]["schema"]["minimum"] = 1000

@@ -206,6 +206,7 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
     names |= {
         "<channel>": "CHANNEL",
         "<int:account_id>": "ACCOUNT_ID",
+        "<int:shop_id>": "SHOP_ID",
         "<secret>": "SECRET",
         "<token>": "TOKEN",
         "<name>": "NAME",

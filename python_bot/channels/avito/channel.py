@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +30,8 @@ from . import hooks, inbound, outbound, poller
 from .client import Client
 
 HEARD_KEPT: Final = 10_000  # messages that a webhook told, remembered to judge it by
+RENEW_S: Final = 600.0
+RIGHTS_S: Final = 600.0  # between looks whether a tariff was paid for
 SLACK_S: Final = 5  # our clock against Avito's, when a message is looked for by its time
 PICTURE_HOSTS: Final = (".avito.st", ".avito.ru")
 NO_FILE: Final = "Avito: файл больше недоступен"
@@ -44,11 +48,15 @@ class Avito:
         self._client, self._hook_url = client, hook_url
         self._heard: dict[int, OrderedDict[str, None]] = {}
         self._pauses: dict[int, float] = {}
+        self._renewed: dict[int, float] = {}
         self._lacking: set[tuple[int, str]] = set()  # rights that an account lacks: asked for once
         self._lock = threading.Lock()
 
     def identify(self, secrets: Mapping[str, str]) -> Identity:
-        found = self._client.get(secrets, "/core/v1/accounts/self")
+        try:
+            found = self._client.get(secrets, "/core/v1/accounts/self")
+        except DeliveryFailed as failure:
+            raise _passing(failure) from None
         if not isinstance(found, dict) or not isinstance(found.get("id"), int):
             raise DeliveryFailed("Avito: ответ о владельце ключа непонятен", unreachable=True)
         return Identity(str(found["id"]), str(found.get("name") or found["id"]), str(found.get("profile_url") or ""))
@@ -133,7 +141,10 @@ class Avito:
         with self._lock:
             self._lacking = {entry for entry in self._lacking if entry[0] != account.id}
         ours = self._hook_url(account)
-        hooks.subscribe(self._post(account), ours + account.secrets["webhook_secret"], ours)
+        try:
+            hooks.subscribe(self._post(account), ours + account.secrets["webhook_secret"], ours)
+        except DeliveryFailed as failure:
+            raise _passing(failure) from None
         return {"webhook_enabled": True, "webhook_url": f"{ours}***"}
 
     def hook_state(self, account: Account) -> HookState | None:
@@ -160,7 +171,19 @@ class Avito:
         found = poller.ask(self._get(account), account.identity.external_id, before, is_stopping)
         told = [one.key for one in found.happened if isinstance(one, Incoming)]
         pause_s = self._judge(account, told)
+        if pause_s == poller.IN_DOUBT_S:
+            self._renew_hook(account)
         return Polled(found.happened, str(found.cursor), pause_s if found.is_whole else 0.0)
+
+    def _renew_hook(self, account: Account) -> None:
+        """Avito drops webhooks that fail; whether ours is known is looked at now and then while it misses things."""
+        now = time.monotonic()
+        with self._lock:
+            if now < self._renewed.get(account.id, 0.0) + RENEW_S:
+                return
+            self._renewed[account.id] = now
+        with suppress(DeliveryFailed):  # attaching says what is wrong
+            self.attach(account)
 
     def _judge(self, account: Account, found: Sequence[str]) -> float:
         """How often to ask: the webhook is judged by the last messages that were found, until others are."""
@@ -207,6 +230,13 @@ def create(setup: Setup) -> Avito:
 
 def _chat_path(account: Account, chat_id: str) -> str:
     return f"/messenger/v1/accounts/{account.identity.external_id}/chats/{quote(_bare(chat_id), safe='~')}"
+
+
+def _passing(failure: DeliveryFailed) -> DeliveryFailed:
+    """A tariff that was paid for, or a right that was given, lets the same keys in: worth another try, and visible."""
+    if failure.status not in (402, 403):
+        return failure
+    return DeliveryFailed(str(failure), status=failure.status, retry_after_s=RIGHTS_S)
 
 
 def _bare(chat_id: str) -> str:

@@ -21,7 +21,7 @@ from ..multipart import Upload
 from ..pace import Limit, Pace
 
 BASE_URL: Final = "https://api.avito.ru"
-LIMITS: Final = (Limit(5, 5.0), Limit(60, 60.0))  # Avito names no figure; others were refused above 60 a minute
+LIMITS: Final = (Limit(10, 5.0), Limit(60, 60.0))  # Avito names no figure; others were refused above 60 a minute
 PATIENCE_S: Final = 10.0  # a round of the poller is not broken off for a short wait
 EARLY_S: Final = 300.0  # a token is renewed so long before it ends
 SHORT_LIFE_S: Final = 3600.0  # of a token whose life nobody told

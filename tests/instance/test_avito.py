@@ -1,0 +1,126 @@
+"""A shop of Avito between open line and topics: what comes, what goes, and nothing twice.
+
+The chain of docs/avito.md as a newcomer would check it, step by step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from python_bot.simulator.pictures import PNG
+from python_bot.simulator.telegram import Attachment, Topic
+from tests.instance.tools import BEARER, wait_idle
+from tests.support import until
+from tests.support.messengers import World, messengers
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with messengers() as world:
+        world.connected(topics=True)
+        yield world
+
+
+@pytest.fixture(scope="module")
+def other(world: World) -> World:
+    other = world.another()
+    other.connected(topics=True)
+    return other
+
+
+def topic_of(world: World, name: str) -> Topic:
+    until(lambda: any(topic.name == name for topic in world.group.topics), what=f"the topic {name} is there")
+    return next(topic for topic in world.group.topics if topic.name == name)
+
+
+def test_the_chain_of_the_page_for_newcomers(world: World) -> None:
+    """Account, webhook, message in, topic filled, answer out from either side, no echo."""
+    server = world.server
+    (account,) = server.request("GET", "/api/avito/accounts", **BEARER).json["accounts"]
+    assert (account["state"], account["webhook_enabled"], account["problem"]) == ("working", True, None)
+    assert account["telegram_problem"] is None and account["webhook_url"].endswith("/api/webhooks/avito/messages/2/***")
+
+    ivan = world.shop.buyer("Иван", world.shop.item("Велосипед"))
+    ivan.writes("Торг уместен?")
+    until(lambda: "Торг уместен?" in world.in_line(ivan), what="the portal has it")
+    topic = topic_of(world, "Иван · Велосипед")
+    until(lambda: "Торг уместен?" in world.in_topics()[topic.name], what="the topic has it")
+    assert [text.split("\n")[0] for text in world.in_topics()[topic.name]] == ["ℹ️ Велосипед", "Торг уместен?"]
+    portal_chat = next(chat for chat in world.portal.chats if chat.chat_id == world.portal_chat(ivan))
+    assert any("12 000 ₽" in message.text for message in portal_chat.messages)
+
+    world.portal.operator(27).writes(world.portal_chat(ivan), "Да, торг есть")
+    until(lambda: len(ivan.shown) == 2, what="the client has the line's answer")
+    until(lambda: len(world.in_topics()[topic.name]) == 3, what="the topic shows the line's answer")
+
+    world.manager.writes("Приезжайте завтра", thread=topic)
+    until(lambda: len(ivan.shown) == 3, what="the client has the topic's answer")
+    until(lambda: "Приезжайте завтра" in world.in_line(ivan), what="the line shows the topic's answer")
+    until(lambda: not ivan.chat.unread, what="the chat is marked as read at Avito")
+
+    wait_idle(server)
+    assert [message.text.split("\n")[-1] for message in ivan.shown] == [
+        "Торг уместен?", "Да, торг есть", "Приезжайте завтра"]  # fmt: skip
+    assert [text.split("\n")[-1] for text in world.in_topics()[topic.name][1:]] == [
+        "Торг уместен?", "Да, торг есть", "Приезжайте завтра"]  # fmt: skip
+    assert [text for text in world.in_line(ivan) if "начал(а)" not in text and "12 000" not in text] == [
+        "Торг уместен?", "Да, торг есть", "Приезжайте завтра"]  # fmt: skip
+    assert world.account(account["id"])["last_message_at"] is not None
+    for secret in (*world.shop.secrets, world.bot.token):
+        assert secret not in json.dumps(server.log()) and secret not in json.dumps(account)
+
+
+def test_what_staff_writes_at_avito_itself_is_the_teams(world: World) -> None:
+    anna = world.shop.buyer("Анна", world.shop.item("Диван"))
+    anna.writes("Ещё продаёте?")
+    topic = topic_of(world, "Анна · Диван")
+    world.shop.writes(anna.chat, "Да")
+    until(lambda: "👤 Да" in world.in_topics()[topic.name], what="the topic shows it")
+    until(lambda: "Да" in world.in_line(anna), what="the line shows it")
+    assert len(anna.shown) == 2
+
+
+def test_a_deleted_topic_is_made_anew_and_a_closed_one_opened(world: World) -> None:
+    oleg = world.shop.buyer("Олег", world.shop.item("Лампа"))
+    oleg.writes("раз")
+    topic = topic_of(world, "Олег · Лампа")
+    until(lambda: "раз" in world.in_topics()[topic.name], what="the first is shown")
+    world.group.closes(topic, world.manager)
+    oleg.writes("два")
+    until(lambda: "два" in world.in_topics()[topic.name], what="the second is shown")
+    world.group.deletes(topic)
+    oleg.writes("три")
+    until(lambda: "три" in world.in_topics().get("Олег · Лампа", []), what="the third is shown in another topic")
+    again = topic_of(world, "Олег · Лампа")
+    assert again.thread_id != topic.thread_id
+
+
+def test_files_go_both_ways(other: World) -> None:
+    vera = other.shop.buyer("Вера", other.shop.item("Шкаф"))
+    vera.sends_image(PNG)
+    vera.sends_voice()
+    topic = topic_of(other, "Вера · Шкаф")
+    until(lambda: {"photo", "document"} <= set(other.in_topics()[topic.name]), what="both are in the topic")
+    other.manager.sends_photo(thread=topic, caption="вот")
+    until(lambda: len(vera.shown) == 4, what="picture and words arrived")
+    assert [message.type for message in vera.shown[2:]] == ["image", "text"]
+
+
+def test_what_avito_does_not_take_is_said_in_the_topic(other: World) -> None:
+    yuri = other.shop.buyer("Юрий", other.shop.item("Стол"))
+    yuri.writes("Смета?")
+    topic = topic_of(other, "Юрий · Стол")
+    other.manager.sends_file(Attachment("document", b"pdf", name="смета.pdf", type="application/pdf"), thread=topic)
+    until(lambda: any("не отправлен" in text for text in other.in_topics()[topic.name]), what="the author knows")
+    assert len(yuri.shown) == 1
+
+
+def test_what_colleagues_write_outside_the_topics_is_nobodys(other: World) -> None:
+    before = len(other.portal.chats)
+    other.manager.writes("Кто сегодня?")
+    assert other.telegram.wait_confirmed(other.bot)
+    wait_idle(other.server)
+    assert len(other.portal.chats) == before
