@@ -268,7 +268,7 @@ class Instance:
         if settings.tg_webhook_secret:
             secrets["webhook_secret"] = settings.tg_webhook_secret
         fresh = {"webhook_secret": token_urlsafe(32)}
-        options = {"polling": settings.tg_use_polling}
+        options = {} if settings.tg_use_polling is None else {"polling": settings.tg_use_polling}
         self.accounts.adopt("telegram", number, secrets, settings.line_id, options, fresh)
 
     def _accounts_changed(self) -> None:

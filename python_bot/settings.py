@@ -95,7 +95,7 @@ class Settings:
     log_level: str = "INFO"
     public_read: bool = False
     tg_bot_token: str = ""
-    tg_use_polling: bool = True
+    tg_use_polling: bool | None = None  # None: as it was chosen elsewhere, or the usual
     tg_webhook_secret: str = ""
     line_id: int | None = None
     handler_secret: str = ""
@@ -133,7 +133,7 @@ class Settings:
             log_level=reader.choice("B24BOT_LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR"),
             public_read=reader.flag("API_PUBLIC_READ"),
             tg_bot_token=reader.text("TG_BOT_TOKEN"),
-            tg_use_polling=reader.flag("TG_USE_POLLING") if reader.text("TG_USE_POLLING") else True,
+            tg_use_polling=reader.flag("TG_USE_POLLING") if reader.text("TG_USE_POLLING") else None,
             tg_webhook_secret=reader.text("TG_WEBHOOK_SECRET"),
             line_id=reader.line("B24_LINE_ID"),
             handler_secret=reader.text("B24_HANDLER_SECRET"),
