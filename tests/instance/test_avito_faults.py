@@ -1,0 +1,90 @@
+"""Whatever happens on the way, every message of a client is once in the open line and once in its topic, in order.
+
+Webhooks that get lost, come twice and in any order, a poller that races them, kills, and each of the three others
+down while clients write.
+"""
+
+from __future__ import annotations
+
+import time
+
+from python_bot.simulator.avito import Buyer
+from tests.instance.tools import BEARER, wait_idle
+from tests.support import until
+from tests.support.messengers import World, messengers
+
+
+def is_poked(world: World, account_id: int) -> None:
+    """An empty change: another secret, and the poller asks at once, as it would within a minute."""
+    answer = world.server.request("PATCH", f"/api/avito/accounts/{account_id}", b"{}", **BEARER)
+    assert answer.status == 200, answer.text
+
+
+class Crowd:
+    """Clients, and what they said."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.people = [world.shop.buyer(name, world.shop.item("Велосипед")) for name in ("Анна", "Борис", "Вера")]
+        self.said: dict[str, list[str]] = {buyer.person.name: [] for buyer in self.people}
+
+    def write(self, count: int) -> None:
+        """In turn, each in a second of its own: Avito's times know no less."""
+        for number in range(count):
+            buyer = self.people[number % len(self.people)]
+            text = f"{buyer.person.name} {len(self.said[buyer.person.name]) + 1}"
+            self.said[buyer.person.name].append(text)
+            buyer.writes(text)
+            self.world.avito.clock.advance(1)
+
+    def in_line(self) -> dict[str, list[str]]:
+        return {buyer.person.name: self._own(buyer, self.world.in_line(buyer)) for buyer in self.people}
+
+    def in_topics(self) -> dict[str, list[str]]:
+        topics = self.world.in_topics()
+        return {
+            buyer.person.name: self._own(buyer, topics.get(f"{buyer.person.name} · Велосипед", []))
+            for buyer in self.people
+        }
+
+    def _own(self, buyer: Buyer, texts: list[str]) -> list[str]:
+        return [text for text in texts if text.startswith(f"{buyer.person.name} ")]
+
+
+def test_every_message_is_once_in_each_place_and_in_order() -> None:
+    with messengers() as world:
+        world.avito.hooks.pause_s = 0.3
+        account_id = world.connected(topics=True)["id"]
+        crowd, server = Crowd(world), world.server
+
+        world.avito.faults.webhooks_lost = True  # for as long as ten minutes
+        crowd.write(3)
+        world.avito.clock.advance(600)
+        world.avito.faults.webhooks_lost = False
+        crowd.write(1)  # one call finds what was lost before it
+        is_poked(world, account_id)  # and the poller the rest
+
+        world.avito.faults.double_webhooks(3)
+        world.avito.faults.shuffle_webhooks = True
+        crowd.write(3)
+        is_poked(world, account_id)
+
+        world.portal.faults.down = True
+        world.telegram.faults.down = True
+        crowd.write(2)
+        time.sleep(1.5)
+        server.kill()
+        world.portal.faults.down = False
+        server.start()
+        world.telegram.faults.down = False
+
+        world.avito.faults.down = True
+        world.avito.faults.lose_webhooks(1)
+        crowd.write(2)
+        world.avito.faults.down = False
+        is_poked(world, account_id)
+
+        until(lambda: crowd.in_line() == crowd.said, 60, what=f"the line has {crowd.said}")
+        until(lambda: crowd.in_topics() == crowd.said, 90, what=f"the topics have {crowd.said}")
+        wait_idle(server, 30)
+        assert (crowd.in_line(), crowd.in_topics()) == (crowd.said, crowd.said)
