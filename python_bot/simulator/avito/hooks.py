@@ -32,7 +32,7 @@ class _Due:
 
 
 class Hooks:
-    """One thread that brings them, several at a time to different places would prove nothing more here.
+    """One after the other, or `parallel` at a time: then a doubled one comes while the first is still being answered.
 
     `tries`: how often one is brought until it is taken; Avito promises none. `pause_s`: between tries.
     `layout`: 'wrapped' is what version 3 gets today, 'bare' leaves the envelope out.
@@ -47,6 +47,7 @@ class Hooks:
         self._thread = threading.Thread(target=self._run, name="avito-webhooks", daemon=True)
         self.deadline_s = DEADLINE_S
         self.tries = 3
+        self.parallel = 1
         self.pause_s = 1.0
         self.layout = "wrapped"
         self.says_published = True
@@ -81,21 +82,24 @@ class Hooks:
     def _run(self) -> None:
         while True:
             with self._changed:
-                due = self._next()
                 if self._closed:
                     return
+                due = self._next() if self._busy < self.parallel else None
                 if due is None:
                     self._changed.wait(0.01 if self._due else 0.5)
                     continue
                 self._busy += 1
-            taken = self._post(due)
-            with self._changed:
-                self._busy -= 1
-                due.tries += 1
-                if not taken and due.tries < self.tries and not self._core.faults.webhooks_lost:
-                    due.not_before = time.monotonic() + self.pause_s
-                    self._due.append(due)
-                self._changed.notify_all()
+            threading.Thread(target=self._bring, args=(due,), daemon=True).start()
+
+    def _bring(self, due: _Due) -> None:
+        taken = self._post(due)
+        with self._changed:
+            self._busy -= 1
+            due.tries += 1
+            if not taken and due.tries < self.tries and not self._core.faults.webhooks_lost:
+                due.not_before = time.monotonic() + self.pause_s
+                self._due.append(due)
+            self._changed.notify_all()
 
     def _next(self) -> _Due | None:
         now = time.monotonic()

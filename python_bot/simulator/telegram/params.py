@@ -100,5 +100,4 @@ def _json_values(body: bytes) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in found.items()
-        if value is not None
     }

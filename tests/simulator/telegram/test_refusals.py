@@ -216,6 +216,8 @@ def test_buttons_and_forms(api, olga):
     )
     assert api("answerCallbackQuery", callback_query_id="1").status == 400
     assert api.send("sendMessage", b"{", "application/json").status == 400
+    assert api("sendMessage", chat_id=None, text="x").refusal == (400, "Bad Request: chat not found")
+    assert api("sendMessage", chat_id=olga.id, text="x", reply_parameters=None).status == 200
     assert api.send("sendMessage", b"--x", "multipart/form-data; boundary=b").status == 400
     assert api.send("sendMessage", b"text=%ff", "application/x-www-form-urlencoded").status == 400
     assert api("sendChatAction", chat_id=olga.id, action="sleeping").status == 400
