@@ -14,7 +14,7 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, until
 
-from . import disk, export_figures, load, machines, reading_figures, servers, sync_figures
+from . import disk, export_figures, load, machines, page_figures, reading_figures, servers, sync_figures
 from .figure import Figure
 
 CONNECTIONS: Final = 16
@@ -181,6 +181,7 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "lists_growth": reading_figures.lists_growth,
     "searching": reading_figures.searching,
     "searching_growth": reading_figures.searching_growth,
+    "pages": page_figures.pages,
     "reconciling": sync_figures.reconciling,
     "catch_up": sync_figures.catch_up,
     "export_rows": export_figures.export_rows,

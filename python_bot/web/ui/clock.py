@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from ...staff.texts import Language
@@ -60,10 +61,7 @@ class Clock:
 
     def day(self, when: date) -> str:
         """'28 ноября 2026, суббота', 'Saturday, 28 November 2026'."""
-        weekday = _WEEKDAYS[self.language][when.weekday()]
-        if self.language == "ru":
-            return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {weekday}"
-        return f"{weekday}, {when.day} {when:%B} {when.year}"
+        return _named(when, self.language)
 
     def full(self, when: str | int) -> str:
         """'28.11.2026 14:05', '2026-11-28 14:05'."""
@@ -103,3 +101,11 @@ def span(seconds: int, language: Language) -> str:
         return f"{seconds // 3600} {hour}" + (f" {rest} {minute}" if rest else "")
     rest = seconds % 86_400 // 3600
     return f"{seconds // 86_400} {day}" + (f" {rest} {hour}" if rest else "")
+
+
+@lru_cache(64)
+def _named(when: date, language: Language) -> str:
+    weekday = _WEEKDAYS[language][when.weekday()]
+    if language == "ru":
+        return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {weekday}"
+    return f"{weekday}, {when.day} {when:%B} {when.year}"

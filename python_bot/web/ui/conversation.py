@@ -19,6 +19,7 @@ from ..api.export import Streams
 from ..api.files import answer_content
 from ..api.long_poll import LongPoll
 from . import asked, bubbles
+from .bubble_html import Drawer
 from .dialogs import refuse_hidden
 from .frame import Frame
 from .markup import shown_name, written
@@ -76,6 +77,7 @@ def put_on(
             seen=found.seen,
             at=at,
             kind_of=lambda item: type(item).__name__,
+            draw=Drawer(frame.base, chat_id, frame.words()),
             span=_span,
         )
 
@@ -94,13 +96,13 @@ def put_on(
 
         long_poll(look, wait_s)
         found, clock = views.changed(chat_id, seen, FRESH), frame.clock()
-        shown = [bubbles.bubble(row, clock) for row in found.rows]
+        shown, draw = [bubbles.bubble(row, clock) for row in found.rows], Drawer(frame.base, chat_id, frame.words())
         pieces = [
             {
                 "id": each.message_id,
                 "day": each.day,
                 "day_name": each.day_name,
-                "html": frame.text("bubble.html", item=each, chat_id=chat_id),
+                "html": draw(each),
             }
             for each in shown
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -26,6 +27,7 @@ def written(text: str, moment: Moment) -> Markup:
     return Markup(_all(parse(text), moment, is_linked=False))
 
 
+@lru_cache(512)
 def shown_name(name: str, fallback: str) -> str:
     """A name that can be seen: one of spaces and invisible marks alone is none."""
     return name if any(unicodedata.category(c)[0] in "LNPS" for c in name) else fallback
