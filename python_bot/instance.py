@@ -235,7 +235,8 @@ class Instance:
         public_url = settings.public_url.removesuffix(HANDLER_PATH.lstrip("/"))
         messages, posts = SqliteChannelMessages(self.storage), SqlitePosts(self.storage)
         topics = Topics(posts)
-        registry = Registry(settings.instance, public_url, settings.channels, settings.channel_urls)
+        observe = Outbound(self.recorder.note).messenger
+        registry = Registry(settings.instance, public_url, settings.channels, settings.channel_urls, observe)
 
         def language() -> str:
             stored = self.tokens.current()

@@ -14,7 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from .http import Call
 
 AccountState = Literal["connecting", "working", "failing", "off"]
 Speaker = Literal["client", "staff", "system"]
@@ -24,11 +27,15 @@ Change = Literal["message", "edit", "delete"]
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a channel is built with. `api_url`: of the messenger, '' for the official one; `public_url`: ours, with the
-    prefix of the instance and a slash at its end ('https://bots.acme.ru/shop-1/'), '' without a public address."""
+    prefix of the instance and a slash at its end ('https://bots.acme.ru/shop-1/'), '' without a public address.
+
+    `observe`: to be told of every request that went out (`http.Http` does); the HTTP journal has them from there.
+    """
 
     instance: str
     public_url: str = ""
     api_url: str = ""
+    observe: Callable[[Call], None] = field(default=lambda call: None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,22 +9,34 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import SettingsError
 from .base import Channel, Setup
+
+if TYPE_CHECKING:
+    from .http import Call
 
 BUILT_IN: Final = {"telegram": "python_bot.channels.telegram.channel", "avito": "python_bot.channels.avito.channel"}
 
 
 class Registry:
-    """`more`: name -> module of further channels; `api_urls`: name -> address of the messenger instead of its own."""
+    """`more`: name -> module of further channels; `api_urls`: name -> address of the messenger instead of its own.
+
+    `observe`: told of every request to a messenger.
+    """
 
     def __init__(
-        self, instance: str, public_url: str, more: Mapping[str, str], api_urls: Mapping[str, str] | None = None
+        self,
+        instance: str,
+        public_url: str,
+        more: Mapping[str, str],
+        api_urls: Mapping[str, str] | None = None,
+        observe: Callable[[Call], None] = lambda call: None,
     ) -> None:
         self.modules = {**BUILT_IN, **more}
         self._api_urls = api_urls or {}
+        self._observe = observe
         self._instance = instance
         self._public_url = public_url
         self._loaded: dict[str, Channel] = {}
@@ -44,4 +56,4 @@ class Registry:
             create: Callable[[Setup], Channel] = importlib.import_module(self.modules[name]).create
         except (ImportError, AttributeError) as error:
             raise SettingsError([f"the channel {name!r} cannot be loaded: {error}"]) from None
-        return create(Setup(self._instance, self._public_url, self._api_urls.get(name, "")))
+        return create(Setup(self._instance, self._public_url, self._api_urls.get(name, ""), self._observe))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ..attachments.download import Fetched
@@ -13,6 +13,11 @@ from ..subscriptions.courier import Called
 from . import shape
 from .record import Cause, Outcome, Record, current_causes
 
+if TYPE_CHECKING:
+    from ..channels.http import Call  # an instance without messengers does not load it
+
+VERBS: Final = ("GET", "POST", "PUT", "DELETE")
+POLLS: Final = "poll-"  # begins the trace of an account that is asked again and again
 POLLED: Final = "/rest/imbot.v2.event.get"  # the fetch mode asks once a second
 _REFUSED: Final[Mapping[str, Outcome]] = {
     "expired_token": "expired",
@@ -94,6 +99,29 @@ class Outbound:
                 outcome="" if called.failure else "ok",
                 error_code="delivery_failed" if called.failure else "",
                 error_text=called.failure,
+            )
+        )
+
+    def messenger(self, called: Call) -> None:
+        """A call of Telegram, Avito, … Its address holds the token, so the method that was asked for stands there."""
+        causes = current_causes()
+        is_verb = called.method in VERBS
+        is_ok = called.status is not None and called.status < 400
+        self._note(
+            Record(
+                at=self._now() - called.seconds,
+                direction="out",
+                kind="messenger",
+                method=called.method if is_verb else "POST",
+                path="/…",
+                status=called.status,
+                duration_ms=round(called.seconds * 1000, 1),
+                causes=causes,
+                subject="" if is_verb else called.method,
+                portal=called.host,
+                outcome="ok" if is_ok else "",
+                error_code=called.failure,
+                repeats=is_ok and all(cause.trace_id.startswith(POLLS) for cause in causes),
             )
         )
 

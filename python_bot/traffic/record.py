@@ -27,6 +27,7 @@ Kind = Literal[
     "token",
     "download",
     "webhook",
+    "messenger",
 ]
 KINDS: Final[tuple[Kind, ...]] = (
     "event",
@@ -43,6 +44,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     "token",
     "download",
     "webhook",
+    "messenger",
 )
 Authorization = Literal[
     "", "none", "bearer", "api-token", "query-token", "cookie", "application_token", "auth_id", "access_token"

@@ -23,6 +23,7 @@ from tests.support import until
 from tests.support.server import free_port
 
 CONNECTOR: Final = "b24bot_shop_1_telegram1"
+HOOK_SECRET: Final = "hook-secret-of-the-tests-0123456789"
 HANDLER_SECRET: Final = "handler-secret-of-the-tests-0123456789"
 
 
@@ -59,7 +60,7 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
                 " VALUES ('telegram', ?, 'Bridge', 3, ?, 1785312000, '{\"polling\": false}')",
                 (str(bot.id), CONNECTOR),
             )
-            secrets = {"token": bot.token, "webhook_secret": "hook-secret-of-the-tests-0123456789"}
+            secrets = {"token": bot.token, "webhook_secret": HOOK_SECRET}
             db.executemany("INSERT INTO channel_secrets VALUES (1, ?, ?)", secrets.items())
         server.start()
         until(lambda: server.sql("SELECT 1 FROM channel_accounts WHERE state = 'working'"), what="the bot is connected")
@@ -74,6 +75,15 @@ def test_an_instance_with_an_account_that_works_is_green(bridge: Bridge) -> None
     (row,) = [row for row in found["findings"] if row["section"] == "H"]
     assert (row["code"], row["evidence"]) == ("channels_ok", "telegram 1 (Bridge)")
     assert HANDLER_SECRET not in json.dumps(found) and bridge.bot.token not in json.dumps(found)
+
+
+def test_calls_of_a_messenger_are_in_the_journal_without_the_token(bridge: Bridge) -> None:
+    server = bridge.shop.server
+    wanted = "SELECT path, status, portal FROM http_journal WHERE kind = 'messenger' AND subject = 'setWebhook'"
+    until(lambda: server.sql(wanted), what="the journal is written")
+    assert server.sql(wanted)[0] == ("/…", 200, "127.0.0.1")
+    for (text,) in server.sql("SELECT path || error_text || subject FROM http_journal"):
+        assert bridge.bot.token not in text and HOOK_SECRET not in text
 
 
 # --- faults, and how each is mended where `--fix` is not to do it -------------------------------------------------

@@ -233,6 +233,10 @@ def test_no_token_gets_in_whatever_place_it_stands_in() -> None:
                 "auth": {"application_token": token + "x", "domain": token},
             }
             server.post_event(json.dumps(tree).encode())
+            server.get(f"/channel-files/{quoted}.{quoted}")
+            for path in (f"/api/webhooks/avito/messages/1/{quoted}", f"/b24/handler?secret={quoted}", "/tg/webhook"):
+                body = json.dumps(tree).encode()
+                server.request("POST", path, body, X_Telegram_Bot_Api_Secret_Token=token)
             more = {"auth[" + token + "]": token, f"auth[x][{token}]": token}
             server.post_event(altered(client_message(100, 1800, 400), more))
         # The portal repeats our own tokens in its errors.

@@ -223,7 +223,7 @@ class Avito:
 def create(setup: Setup) -> Avito:
     """With one set of connections, which every account shares."""
     return Avito(
-        Client(Http("Avito"), setup.api_url),
+        Client(Http("Avito", observe=setup.observe), setup.api_url),
         lambda account: f"{setup.public_url}api/webhooks/avito/messages/{account.id}/",
     )
 

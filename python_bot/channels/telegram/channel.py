@@ -233,4 +233,8 @@ def _on_this_machine(path: Path, token: str) -> Content:
 def create(setup: Setup) -> Telegram:
     """With one set of connections, which every account shares."""
     hook_url = f"{setup.public_url}tg/webhook" if setup.public_url else ""
-    return Telegram(BotApi(Http("Telegram"), setup.api_url), Http("Bitrix24"), hook_url)
+    return Telegram(
+        BotApi(Http("Telegram", observe=setup.observe), setup.api_url),
+        Http("Bitrix24", observe=setup.observe),
+        hook_url,
+    )
