@@ -101,7 +101,7 @@ def handlers(facts: Facts) -> Iterator[Finding]:
     if facts.portal.bots:
         wanted += OF_THE_BOT  # registered with the bot, told with the others
     missing = [event for event in wanted if (event, ours) not in found]
-    if any(account.state != "off" for account in facts.archive.accounts):
+    if any(account.state == "working" for account in facts.archive.accounts):
         at = subject.connector_handler or ours
         missing += [event for event in _OF_CONNECTORS if (event, at) not in found]
     if foreign:

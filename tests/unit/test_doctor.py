@@ -13,6 +13,7 @@ from python_bot.bitrix.ensure import BOUND_EVENTS, Wish, wanted_fields
 from python_bot.doctor.check_reach import OF_THE_BOT
 from python_bot.doctor.checks import check
 from python_bot.doctor.facts import (
+    AccountState,
     ArchiveState,
     Facts,
     LineSettings,
@@ -129,6 +130,8 @@ def test_healthy_facts_are_green() -> None:
 
 
 STRANGE: Final = "2001:db8::9"
+BRIDGE: Final = AccountState(1, "telegram", "Bridge", "working", "", 3, "", "b24bot_acme_telegram1")
+HOOK: Final = "https://bots.example.ru/acme/b24/handler?secret=x"
 UNKNOWN: Final = PortalState("unreachable", problem="no answer")
 CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     "behind a router": (with_reach(own=("10.0.0.2",)), []),
@@ -188,6 +191,21 @@ CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     ),
     "requests that were refused": (
         with_archive(traffic=(Answered("in", "api", 401, "none", "missing", 99, NOW),), traffic_s=0.0),
+        [],
+    ),
+    "an account that is being connected": (with_archive(accounts=(replace(BRIDGE, state="connecting"),)), []),
+    "an account without the portal's events for it": (with_archive(accounts=(BRIDGE,)), ["handler_missing"]),
+    "a void token": (
+        with_archive(accounts=(replace(BRIDGE, state="failing", problem="Unauthorized"),)),
+        ["channel_failing"],
+    ),
+    "an account that is off": (with_archive(accounts=(replace(BRIDGE, state="off", line_id=None),)), []),
+    "a handler of connectors with a secret": (
+        replace(
+            with_portal(handlers=(*(HEALTHY.portal.handlers or ()), ("ONIMCONNECTORMESSAGEADD", HOOK))),
+            subject=replace(HEALTHY.subject, connector_handler=HOOK),
+            archive=replace(HEALTHY.archive, accounts=(BRIDGE,)),
+        ),
         [],
     ),
     "the portal is busy": (replace(HEALTHY, portal=PortalState("busy", problem="batch: X")), ["portal_busy"]),
