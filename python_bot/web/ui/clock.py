@@ -33,7 +33,7 @@ def zone_of(name: str) -> tuple[str, tzinfo]:
 
         try:
             return name, ZoneInfo(name)
-        except (OSError, ValueError):  # unknown to this machine
+        except (KeyError, OSError, ValueError):  # unknown to this machine
             pass
     return "UTC", UTC
 
