@@ -19,7 +19,7 @@ PYTHON = Path(sys.prefix) / "clients" / "bin" / "python"
 
 
 class Program:
-    """One that goes on until it is told to stop by the end of its input."""
+    """One that goes on until a message of the client, or the end of its input, stops it."""
 
     def __init__(self, name: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -31,9 +31,16 @@ class Program:
             env={**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
-    def finish(self, told: str = "") -> Any:
-        """What it printed, as JSON."""
-        out, errors = self._process.communicate(told, timeout=60)
+    def ask(self, told: Any) -> Any:
+        """A line for a line, both JSON."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def finish(self) -> Any:
+        """What it printed until its end, as JSON."""
+        out, errors = self._process.communicate(timeout=60)
         assert self._process.returncode == 0, errors[-3000:]
         return json.loads(out)
 
@@ -49,9 +56,17 @@ def installed() -> None:
         pytest.skip("./test.sh installs these libraries, into .venv/clients")
 
 
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Any]:
+    """aiogram's models: `judge({"updates": …, "calls": …})` gives the complaints."""
+    program = Program("judge.py")
+    yield program.ask
+    program.kill()
+
+
 @pytest.fixture
 def run() -> Iterator[Any]:
-    """`run("judge.py")` starts a program of this folder."""
+    """`run("with_ptb.py", …)` starts a program of this folder."""
     started: list[Program] = []
 
     def start(name: str, *arguments: str) -> Program:

@@ -1,7 +1,7 @@
 """Run by the tests with the interpreter of .venv/clients: holds updates and answers to aiogram's models.
 
-Standard input: {"updates": [[name, update], …], "calls": [[method, result], …]}; standard output: the complaints,
-a list of texts. What aiogram does not know is a complaint too.
+A line of standard input: {"updates": [[name, update], …], "calls": [[method, result], …]}; a line of standard output
+for it: the complaints, a list of texts. What aiogram does not know is a complaint too.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ def judge(name: str, kind: Any, value: Any) -> Iterator[str]:
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
-    complaints: list[str] = []
-    for name, update in given.get("updates", []):
-        complaints += judge(name, Update, update)
-    for method, result in given.get("calls", []):
-        complaints += judge(method, RETURNS[method.lower()], result)
-    json.dump(complaints, sys.stdout, ensure_ascii=False)
+    for line in sys.stdin:
+        given = json.loads(line)
+        complaints: list[str] = []
+        for name, update in given.get("updates", []):
+            complaints += judge(name, Update, update)
+        for method, result in given.get("calls", []):
+            complaints += judge(method, RETURNS[method.lower()], result)
+        print(json.dumps(complaints), flush=True)
 
 
 main()

@@ -42,9 +42,9 @@ class Api:
         return answer["result"]
 
 
-def test_recorded_updates(run):
+def test_recorded_updates(judge):
     updates = [[path.stem, json.loads(path.read_text(encoding="utf-8"))] for path in sorted(FIXTURES.glob("*__*.json"))]
-    complaints = run("judge.py").finish(json.dumps({"updates": updates}))
+    complaints = judge({"updates": updates})
     assert {text.partition(".")[0] for text in complaints} == UNKNOWN, complaints
 
 
@@ -127,18 +127,18 @@ def every_method(telegram, bot, olga):
     api("deleteWebhook"), api("close"), api("logOut")
 
 
-def test_every_answer_and_every_update(telegram, bot, olga, run):
+def test_every_answer_and_every_update(telegram, bot, olga, judge):
     everything_that_people_do(telegram, bot, olga)
     updates = [[update.kind, update.wire()] for update in telegram.pending(bot)]
     assert {kind for kind, _ in updates} == {"message", "edited_message", "my_chat_member", "callback_query"}
     every_method(telegram, bot, olga)
     calls = [[call.method, call.result] for call in telegram.calls]
     assert {method.lower() for method, _ in calls} == METHODS.keys()
-    assert run("judge.py").finish(json.dumps({"updates": updates, "calls": calls})) == []
+    assert judge({"updates": updates, "calls": calls}) == []
 
 
-def test_the_judge_is_strict(run):
+def test_the_judge_is_strict(judge):
     whole = {"message_id": 1, "date": 1, "chat": {"id": 1, "type": "private"}}
     calls = [["sendMessage", whole], ["sendMessage", {"message_id": 1}], ["sendMessage", whole | {"x": 2}]]
-    complaints = run("judge.py").finish(json.dumps({"calls": calls}))
+    complaints = judge({"calls": calls})
     assert any("Field required" in text for text in complaints) and "sendMessage.x is not a field" in complaints

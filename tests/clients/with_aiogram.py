@@ -1,4 +1,6 @@
-"""A bot of aiogram that does what bots do, until it is told 'стоп'. Arguments: base URL, token, 'polling' or a port.
+"""A bot of aiogram that does what bots do. Arguments: base URL, token, a free port.
+
+It asks for updates until it is told 'стоп', and then has them brought to its port until it is told so again.
 
 Prints what it met: {"started": the payload of /start, "files": sizes of downloads, "edits": texts, "refusals": names}.
 """
@@ -115,9 +117,11 @@ async def by_polling(bot: Bot) -> None:
     await polling
 
 
-async def main(url: str, token: str, how: str) -> None:
+async def main(url: str, token: str, port: str) -> None:
     async with Bot(token, AiohttpSession(api=TelegramAPIServer.from_base(url))) as bot:
-        await (by_polling(bot) if how == "polling" else by_webhook(bot, int(how)))
+        await by_polling(bot)
+        ended.clear()
+        await by_webhook(bot, int(port))
     print(json.dumps(met, ensure_ascii=False))
 
 
