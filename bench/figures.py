@@ -14,7 +14,7 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, until
 
-from . import disk, export_figures, load, machines, page_figures, reading_figures, servers, sync_figures
+from . import channel_figures, disk, export_figures, load, machines, page_figures, reading_figures, servers, sync_figures
 from .figure import Figure
 
 CONNECTIONS: Final = 16
@@ -188,6 +188,9 @@ FIGURES: Final[dict[str, Callable[[float], Figure]]] = {
     "export_memory": export_figures.export_memory,
     "intake_beside_export": export_figures.intake_beside_export,
     "disk": disk.disk,
+    "telegram_in": channel_figures.telegram_in,
+    "telegram_out": channel_figures.telegram_out,
+    "telegram_memory": channel_figures.telegram_memory,
     "first_instance": machines.first_instance,
     "next_instance": machines.next_instance,
     "many_memory": machines.many_memory,
