@@ -14,7 +14,17 @@ from typing import Final
 from python_bot.simulator import SimulatedPortal
 from tests.support import Server, until
 
-from . import channel_figures, disk, export_figures, load, machines, page_figures, reading_figures, servers, sync_figures
+from . import (
+    channel_figures,
+    disk,
+    export_figures,
+    load,
+    machines,
+    page_figures,
+    reading_figures,
+    servers,
+    sync_figures,
+)
 from .figure import Figure
 
 CONNECTIONS: Final = 16

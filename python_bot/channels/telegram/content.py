@@ -7,6 +7,7 @@ Shapes: https://core.telegram.org/bots/api#message
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ _TYPES: Final = {
     "application/zip": "zip",
     "text/plain": "txt",
 }
+_BAD_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f/\\]+")  # a name is no path, whoever gave it
 # Kinds that only Telegram itself can show, in the words of whoever reads them.
 _ONLY_THERE: Final = {
     "game": "Игра",
@@ -116,8 +118,8 @@ def with_links(words: str, entities: Sequence[Body]) -> str:
 
 
 def gist(message: Body, limit: int = 200) -> str:
-    """A message in one short line, for a quote of it."""
-    found = read(message)
+    """A message in one short line, for a quote of it; "" when nothing of it is told, such as of a deleted one."""
+    found = read(message) if message.keys() - ABOUT or "text" in message else None
     words, files = found if found is not None else ("", ())
     line = " ".join((words or ", ".join(file.name for file in files)).split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
@@ -152,7 +154,10 @@ def number(body: Body, name: str) -> int:
 def _file(body: Body, stem: str, media: str) -> Content:
     """The file, or a line that says why it cannot be had. `media`: its type when the messenger names none."""
     media = text(body, "mime_type") or media
-    name = text(body, "file_name") or f"{stem}_{text(body, 'file_unique_id')}.{_TYPES.get(media, 'bin')}"
+    name = (
+        _BAD_IN_NAMES.sub("_", text(body, "file_name"))[-200:]
+        or f"{stem}_{text(body, 'file_unique_id')}.{_TYPES.get(media, 'bin')}"
+    )
     size = number(body, "file_size")
     if not text(body, "file_id"):
         return f"Файл «{name}»: виден только в Telegram", ()

@@ -148,6 +148,8 @@ def _quoted(message: Body) -> str:
         answered = {}
     if answered:
         author = _author(answered)
+        if not (chosen or gist(answered)):
+            return ">> Сообщение, которого больше нет"
         return f">> {author.name} {author.last_name}".strip() + f": {chosen or gist(answered)}".rstrip()
     if elsewhere:
         return f">> {_origin(inner(elsewhere, 'origin'))}: {chosen or gist(elsewhere)}".rstrip()
