@@ -33,9 +33,7 @@ def argument(core: Core, bot: Bot, params: Params, name: str, kind: str, value: 
     if value.startswith("attach://"):
         name = value.removeprefix("attach://")
         if name not in params.files:
-            raise bad_request(
-                f"file part with the name {name} was not found in the request".replace("file part", "file")
-            )
+            raise bad_request(f"file {name} was not found in the request")
         return uploaded(core, bot, params.files[name], kind)
     if name in params.files:
         return uploaded(core, bot, params.files[name], kind)
@@ -46,7 +44,7 @@ def argument(core: Core, bot: Bot, params: Params, name: str, kind: str, value: 
     stored = core.files.get(value)
     if stored is None or stored.bot_id != bot.id:
         raise bad_request("wrong remote file identifier specified: Wrong string length")
-    if kind not in (stored.kind, "document") and stored.kind != "document":
+    if (kind == "photo") != (stored.kind == "photo"):
         raise bad_request(f"can't use file of type {stored.kind.title()} as {kind.title()}")
     return stored
 

@@ -18,7 +18,6 @@ from .updates import Update
 if TYPE_CHECKING:
     from .core import Core
 
-GIVES_UP_AFTER_S = 23 * 3600  # of 410 and nothing else
 LONGEST_RETRY_AFTER_S = 3600
 
 

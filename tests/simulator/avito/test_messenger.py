@@ -136,3 +136,28 @@ def test_too_many_requests_are_refused_for_a_while(avito, api):
     assert answers[-1].headers["Retry-After"] == "1"
     avito.clock.advance(1)
     assert api("GET", "/core/v1/accounts/self").status == 200
+
+
+def test_an_account_may_lose_its_key_and_its_webhooks(avito, api, shop):
+    api("POST", "/messenger/v3/webhook", {"url": "https://bot.example.org/x"})
+    shop.loses_tokens()
+    assert api("GET", CHATS).status == 403
+    old = shop.secrets[1]
+    assert shop.changes_secret() == shop.secrets[1] != old
+    assert api.ask_token(client_secret=old).status == 401
+    api.token = api.ask_token().ok["access_token"]
+    shop.forget_webhooks()
+    assert api("POST", "/messenger/v1/subscriptions").ok == {"subscriptions": []}
+    assert avito.tokens_issued == 2
+
+
+def test_one_person_may_have_several_chats_and_no_name_in_them(avito, api, shop, ivan):
+    other = avito.add_shop("Другой")
+    again = other.same_buyer(ivan, other.item("Самокат"))
+    profile = shop.same_buyer(ivan)
+    assert len({ivan.chat.id, again.chat.id, profile.chat.id}) == 3
+    ivan.writes("кто я?")
+    ivan.leaves_the_list()
+    (chat,) = api("GET", CHATS).ok["chats"]
+    assert [user["id"] for user in chat["users"]] == [shop.user_id]
+    assert chat["last_message"]["author_id"] == ivan.person.user_id

@@ -73,3 +73,17 @@ def test_parameters_come_in_any_form(api, olga):
     form = f"chat_id={olga.id}&text=a%2Bb".encode()
     assert api.send("sendmessage", form, "application/x-www-form-urlencoded").result["text"] == "a+b"
     assert api.send(f"SendMessage?chat_id={olga.id}&text=c", verb="GET").result["text"] == "c"
+
+
+def test_one_person_may_be_in_several_chats(telegram, bot, api, olga):
+    other = telegram.add_bot("Other")
+    telegram.same_client(olga, other).writes("другому боту")
+    group = telegram.group(bot)
+    group.joins(olga).writes("в группе")
+    olga.writes("лично")
+    found = [update["message"] for update in api("getUpdates").result]
+    assert [(message["from"]["id"], message["chat"]["id"]) for message in found] == [
+        (olga.id, group.id),
+        (olga.id, olga.id),
+    ]
+    assert [update.payload["text"] for update in telegram.pending(other)] == ["другому боту"]

@@ -193,6 +193,11 @@ def test_albums(telegram, api, olga):
         media = [{"type": kind, "media": files.get(kind, photo)} | more for kind in kinds]
         return api("sendMediaGroup", chat_id=olga.id, media=media)
 
+    assert api("sendPhoto", chat_id=olga.id, photo=document["file_id"]).refusal == (
+        400,
+        "Bad Request: can't use file of type Document as Photo",
+    )
+    assert api("sendDocument", chat_id=olga.id, document=photo).status == 400
     assert album("photo").status == album(*["photo"] * 11).status == 400
     assert album("photo", "document").status == album("photo", "voice").status == 400
     assert album("photo", "photo", caption="я" * 1025).status == 400

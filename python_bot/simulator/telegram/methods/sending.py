@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core import Core
 from ..errors import bad_request
-from ..model import Bot, Chat, StoredFile
+from ..model import Bot, StoredFile
 from ..params import Params
 from ..targets import admit, answered, chat_of, need_voice, thread_of
 from ..text import read_caption, read_text
@@ -150,10 +150,6 @@ def copy_message(core: Core, bot: Bot, params: Params) -> dict[str, int]:
         content = {name: value for name, value in content.items() if not name.startswith("caption")}
         content |= read_caption(params)
     return {"message_id": posted(core, bot, params, content, message.file)["message_id"]}
-
-
-def is_private(chat: Chat) -> bool:
-    return chat.kind == "private"
 
 
 METHODS = {
