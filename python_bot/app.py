@@ -104,7 +104,6 @@ def flask_app(instance: Instance) -> Flask:
         instance.search,
         instance.contents,
         streams,
-        instance.long_poll,
         instance.visitors,
         care(instance, monitor.Diagnosis(instance, arrivals.marks)),
     )
@@ -162,6 +161,7 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
         behind=instance.compared.backlog,
         buried=outbox.buried,
         webhooks=subscriptions.all,
+        accounts=lambda: [held.account for held in instance.channels.all()],
         acts={
             "revive": revive,
             "compare": compare,

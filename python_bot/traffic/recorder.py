@@ -25,6 +25,7 @@ CAPACITY: Final = 5000
 UNIT: Final = 50  # records of one write: well below a millisecond, because events may share its transaction
 GATHER_S: Final = 1.0
 REPEATS_S: Final = 600.0  # requests that repeat are one row in this time
+MOST_REPEATED: Final = 1_000  # addresses of which it is known
 PRUNE_S: Final = 3600.0
 PRUNE_UNIT: Final = 200
 DAY_S: Final = 86_400
@@ -123,6 +124,8 @@ class Recorder:
         """Of requests that repeat, one now and then, with their number."""
         if not record.repeats:
             return record
+        if len(self._repeated) > MOST_REPEATED:
+            self._repeated.clear()
         key = (record.kind, record.method, record.path, record.status)
         shown_at, count = self._repeated.get(key, (0.0, 0))
         if record.at - shown_at < REPEATS_S:

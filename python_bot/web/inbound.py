@@ -42,6 +42,7 @@ class Note:
     error_code: str = ""
     request_shape: str = ""
     answer_shape: str = ""
+    repeats: bool = False  # asked again and again by a program: counted, not told each time
 
 
 def note() -> Note:
@@ -106,7 +107,7 @@ def _record(environ: WSGIEnvironment, found: Note, at: float, path: str, status:
         error_code=found.error_code,
         request_shape=found.request_shape,
         answer_shape=found.answer_shape,
-        repeats=kind == "monitoring",
+        repeats=found.repeats or kind == "monitoring",
     )
 
 

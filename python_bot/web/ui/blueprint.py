@@ -14,7 +14,6 @@ from ...attachments import ContentStore
 from ...search import Search
 from ...visitors import Visitors
 from ..api.export import Streams
-from ..api.long_poll import LongPoll
 from ..inbound import note
 from . import conversation, dialogs, entry, figures, health, looks
 from .frame import Frame
@@ -31,7 +30,6 @@ class Parts:
     search: Search
     contents: ContentStore
     streams: Streams
-    long_poll: LongPoll
     visitors: Visitors
     care: health.Care
 
@@ -55,7 +53,7 @@ def blueprint(parts: Parts, keeper: Keeper, portal: Callable[[], str], prefix: s
 
     entry.put_on(ui, frame)
     dialogs.put_on(ui, frame, parts.archive, parts.views, parts.search)
-    conversation.put_on(ui, frame, parts.archive, parts.views, parts.contents, parts.streams, parts.long_poll)
+    conversation.put_on(ui, frame, parts.archive, parts.views, parts.contents, parts.streams)
     figures.put_on(ui, frame, parts.archive, parts.views)
     health.put_on(ui, frame, parts.care)
     looks.put_on(ui, frame, parts.visitors)

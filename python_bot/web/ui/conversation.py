@@ -13,11 +13,11 @@ from ...archive import Archive, Views
 from ...attachments import ContentStore
 from ...export import Wish
 from ...export.wish import Format
-from ...model import DialogFilter, JsonPage
+from ...model import DialogFilter
 from ..api import params
 from ..api.export import Streams
 from ..api.files import answer_content
-from ..api.long_poll import LongPoll
+from ..inbound import note
 from . import asked, bubbles
 from .bubble_html import Drawer
 from .dialogs import refuse_hidden
@@ -27,7 +27,6 @@ from .refusal import Refused
 
 PAGE: Final = 500
 FRESH: Final = 100  # messages of one answer to the script that keeps the page fresh
-MAX_WAIT_S: Final = 25
 FORMATS: Final[tuple[Format, ...]] = ("html", "csv", "jsonl")
 
 
@@ -38,7 +37,6 @@ def put_on(
     views: Views,
     contents: ContentStore,
     streams: Streams,
-    long_poll: LongPoll,
 ) -> None:
     @ui.get("/dialogs/<int:chat_id>")
     def conversation(chat_id: int) -> AnyResponse:
@@ -83,19 +81,12 @@ def put_on(
 
     @ui.get("/dialogs/<int:chat_id>/news")
     def news(chat_id: int) -> AnyResponse:
-        """What is new or changed since `seen`; waits for it a while. For the script of the page."""
+        """What is new or changed since `seen`, at once: threads are for the portal. For the script of the page."""
         if (turned_away := frame.admit()) is not None:
             return turned_away
+        note().repeats = True
         refuse_hidden(views, frame, chat_id)
-        seen = _number("seen") or 0
-        wait_s = params.seconds(request.args, "wait", MAX_WAIT_S)
-
-        def look() -> JsonPage:
-            found = views.changed(chat_id, seen, FRESH)
-            return JsonPage("[]" if not found.rows else "new", None)
-
-        long_poll(look, wait_s)
-        found, clock = views.changed(chat_id, seen, FRESH), frame.clock()
+        found, clock = views.changed(chat_id, _number("seen") or 0, FRESH), frame.clock()
         shown, draw = [bubbles.bubble(row, clock) for row in found.rows], Drawer(frame.base, chat_id, frame.words())
         pieces = [
             {

@@ -15,6 +15,7 @@ from ...archive import Archive, Views
 from ...model import DialogOrder
 from ...search import BadQuery, Search, SearchOrder, parse
 from ..api import params
+from ..inbound import note
 from . import asked
 from .frame import Frame
 from .keeper import within
@@ -39,6 +40,7 @@ def put_on(ui: Blueprint, frame: Frame, archive: Archive, views: Views, search: 
         """The rows of the list alone, for the script that keeps it fresh; 304 while nothing has changed."""
         if (turned_away := frame.admit()) is not None:
             return turned_away
+        note().repeats = True
         response = frame.show("rows.html", **_list())
         response.add_etag(weak=True)
         response.make_conditional(request)

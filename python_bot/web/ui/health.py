@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from ...channels.base import Account
 from ...model import BuriedJob
 from ...staff.texts import Language
 from ...subscriptions import Subscription
@@ -31,6 +32,7 @@ class Care:
     behind: Callable[[], int]
     buried: Callable[[int], list[BuriedJob]]
     webhooks: Callable[[], list[Subscription]]
+    accounts: Callable[[], list[Account]]
     acts: Mapping[str, Callable[[], object]]
     webhook: Callable[[int], bool]
 
@@ -53,6 +55,7 @@ def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
             behind=care.behind(),
             buried=care.buried(SHOWN),
             webhooks=[(each, urlsplit(each.url).hostname or "") for each in care.webhooks()],
+            accounts=care.accounts(),
             lines=lines if isinstance(lines, dict) else {},
             done=done if done in (*care.acts, "webhook") else "",
         )

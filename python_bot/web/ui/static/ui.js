@@ -2,8 +2,7 @@
 "use strict";
 
 const { base, zone } = document.body.dataset;
-const LOOK_MS = 4_000;
-const WAIT_S = 20;
+const LOOK_MS = 3_000;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const asked = { headers: { "X-Requested-With": "ui" }, cache: "no-store", credentials: "same-origin" };
 
@@ -88,15 +87,13 @@ function followTalk(talk) {
   document.querySelector(".live").hidden = false;
   talk.setAttribute("aria-live", "polite");
   return follow(async () => {
-    const began = Date.now();
-    const response = await get(`${talk.dataset.news}?seen=${seen}&wait=${WAIT_S}`);
+    const response = await get(`${talk.dataset.news}?seen=${seen}`);
     const news = await response.json();
     const wasAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 120;
     seen = news.seen;
     for (const piece of news.messages) take(talk, piece);
     if (news.messages.length && wasAtEnd) scrollTo({ top: document.documentElement.scrollHeight });
-    // Few may wait at a time; whoever was not let in asks later.
-    return news.messages.length || Date.now() - began > 1000 ? 200 : LOOK_MS;
+    return LOOK_MS;
   });
 }
 
