@@ -92,16 +92,18 @@ async function openSession() {
 
 // The archive opens in this frame, or in a window of its own, where every browser keeps its cookie.
 function offerArchive(word) {
-  const form = document.getElementById("archive");
-  form.hidden = !word;
+  document.getElementById("archive")?.remove();
+  if (!word) return;
+  const offer = document.getElementById("archive-offer");
+  const form = offer.content.cloneNode(true).firstElementChild;
   form.elements.word.value = word;
+  form.querySelector("#apart").addEventListener("click", () => {
+    const { framed } = form.elements;
+    framed.disabled = true;
+    setTimeout(() => (framed.disabled = false));
+  });
+  offer.after(form);
 }
-
-document.getElementById("apart").addEventListener("click", (event) => {
-  const { framed } = event.target.form.elements;
-  framed.disabled = true;
-  setTimeout(() => (framed.disabled = false));
-});
 
 async function introduce(auth) {
   const { protocol, host } = new URL(portal);
@@ -240,6 +242,6 @@ async function start() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible" && (token || !document.getElementById("archive").hidden)) renew().catch(show);
+  if (document.visibilityState === "visible" && (token || document.getElementById("archive"))) renew().catch(show);
 });
 start().catch(show);
