@@ -121,7 +121,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_ends_with_the_visit
 
 
 def test_nothing_that_was_written_becomes_code(settled: Settled) -> None:
-    _, server, chat_id = settled
+    portal, server, chat_id = settled
     visitor = Visitor(server, TOKEN)
     for path in (
         "/ui/",
@@ -134,6 +134,7 @@ def test_nothing_that_was_written_becomes_code(settled: Settled) -> None:
         assert "<script>" not in answer.text and "<img src=x" not in answer.text, path
         policy = answer.headers["Content-Security-Policy"]
         assert "script-src 'self';" in policy and "unsafe" not in policy
+        assert policy.endswith(f"; frame-ancestors {portal.url}")
     assert "<strong>доставка</strong>" in visitor.get(f"/ui/dialogs/{chat_id}").text
 
 

@@ -210,6 +210,10 @@ def test_a_conversation_shows_everything_that_happened_in_it(browser: Browser, s
         until(lambda ready=ready: browser.run(ready) == 4, what=f"{kind} can be played through")
     shown = browser.run("return [...document.querySelectorAll('.file img, .file video, .file audio')].length")
     assert shown == 3  # the SVG is only offered
+    offered = browser.run("""
+      const link = [...document.querySelectorAll('.file a')].find((a) => a.textContent.endsWith('.svg'));
+      return fetch(link.href).then((a) => [a.headers.get('Content-Type'), a.headers.get('Content-Disposition')]);""")
+    assert offered[0] == "application/octet-stream" and offered[1].startswith("attachment")
     history = ".bubble footer a[href*='/messages/']"
     browser.run("document.querySelector(arguments[0]).scrollIntoView({ block: 'center' })", history)
     browser.click(history)

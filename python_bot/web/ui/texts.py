@@ -24,6 +24,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "enter": "Вход в архив",
         "enter_hint": "Токен выдаёт администратор сервера: botctl ЭКЗЕМПЛЯР token add. Сотрудники портала входят через "
         "приложение в Битрикс24.",
+        "enter_framed": "Браузер не хранит вход внутри портала. Откройте приложение снова и нажмите «В новом окне».",
         "token": "Токен",
         "enter_go": "Войти",
         "words": "Слова, имя, телефон",
@@ -131,6 +132,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "enter": "Enter the archive",
         "enter_hint": "The administrator of the server gives out tokens: botctl INSTANCE token add. Employees of the "
         "portal enter through the application in Bitrix24.",
+        "enter_framed": "The browser keeps no visit inside the portal: open the application again, “In a new window”.",
         "token": "Token",
         "enter_go": "Enter",
         "words": "Words, a name, a phone number",
