@@ -76,6 +76,7 @@ class DeliveryFailed(B24BotError):
     """`status`: what the receiver answered, None when no answer came. `final`: it wants nothing any more.
 
     `unreachable`: the machine as a whole is not well, whatever it would be told. `retry_after_s`: when it asked for it.
+    `unsent`: it is known that nothing got there.
     """
 
     def __init__(
@@ -86,9 +87,11 @@ class DeliveryFailed(B24BotError):
         final: bool = False,
         unreachable: bool = False,
         retry_after_s: float | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.unsent = unsent
         self.final = final
         self.unreachable = unreachable
         self.retry_after_s = retry_after_s

@@ -12,7 +12,7 @@ that tells an operator what to do and never holds a token or a URL with one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -284,6 +284,10 @@ class HasTopics(Protocol):
 
     def reopen_topic(self, account: Account, group_id: str, thread_id: str) -> None:
         """One that is open is success. Raises TopicGone, DeliveryFailed."""
+
+    def find_posted(self, account: Account, group_id: str, after: int, known: Collection[str]) -> tuple[str, ...]:
+        """Our messages in a group that came after this number of it and are not known: of a request whose answer was
+        lost. Raises DeliveryFailed."""
 
     def topic_address(self, group_id: str, thread_id: str) -> str:
         """Pure: the chat for `deliver` that is this topic; `deliver` then raises TopicGone and TopicClosed too."""

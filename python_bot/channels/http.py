@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import threading
 import time
@@ -283,7 +284,11 @@ class Http:
 
     def _no_answer(self, error: Exception, method: str, connection: Connection, began: float) -> DeliveryFailed:
         self._tell(method, connection, began, None, type(error).__name__)
-        return DeliveryFailed(f"{self._title}: {method}: {_what(error, connection.host)}", unreachable=True)
+        return DeliveryFailed(
+            f"{self._title}: {method}: {_what(error, connection.host)}",
+            unreachable=True,
+            unsent=isinstance(error, ConnectionRefusedError | socket.gaierror),
+        )
 
 
 def _address(url: str) -> tuple[str, str, int]:

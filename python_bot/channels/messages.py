@@ -16,7 +16,7 @@ _IN: Final = "id, account_id, chat_id, status, body, at, tried_at, tries, portal
 _OUT: Final = "id, account_id, chat_id, portal_chat_id, portal_message_id, part, kind, status, body, tried_at"
 _WAITING: Final = (
     f"SELECT {_IN} FROM channel_messages WHERE (account_id, chat_id) = (?, ?) AND direction = 'in'"
-    " AND status IN ('waiting', 'sending') ORDER BY id LIMIT ?"
+    " AND status IN ('waiting', 'sending') AND tries >= 0 ORDER BY id LIMIT ?"
 )
 
 
@@ -72,6 +72,22 @@ class SqliteChannelMessages:
         if item.change == "message":
             self.add_ids(tx, account_id, ref, (item.message_id,))
         return int(ref)
+
+    def hold(self, tx: Tx, ref: int) -> None:
+        """It waits until it is known what was said before it: less than no try."""
+        tx.sql.execute("UPDATE channel_messages SET tries = -1 WHERE id = ?", (ref,))
+
+    def held(self, account_id: int, chat_id: str) -> list[int]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT id FROM channel_messages WHERE (account_id, chat_id) = (?, ?) AND direction = 'in'"
+                " AND status IN ('waiting', 'sending') AND tries < 0",
+                (account_id, chat_id),
+            )
+            return [row[0] for row in rows]
+
+    def let_go(self, tx: Tx, refs: Iterable[int]) -> None:
+        tx.sql.executemany("UPDATE channel_messages SET tries = 0 WHERE id = ?", [(ref,) for ref in refs])
 
     def waiting(self, account_id: int, chat_id: str, limit: int) -> list[InRow]:
         """What is to go to the portal next, in the order in which it came."""

@@ -12,8 +12,8 @@ from .base import Incoming, IncomingFile, Person
 
 Direction = Literal["topic", "client"]
 _WAITING: Final = (
-    "SELECT id, status, body, tried_at FROM channel_posts WHERE (account_id, chat_id, direction) = (?, ?, ?)"
-    " AND status IN ('waiting', 'sending') ORDER BY sent_at, id LIMIT ?"
+    "SELECT id, status, body, tried_at, post_ids FROM channel_posts WHERE (account_id, chat_id, direction) = (?, ?, ?)"
+    " AND status IN ('waiting', 'sending') AND COALESCE(tried_at, 0) >= 0 ORDER BY sent_at, id LIMIT ?"
 )
 _DESKS: Final = (
     "SELECT id FROM channel_accounts WHERE json_extract(options, '$.telegram_bot_id') = ?"
@@ -33,12 +33,14 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Something on its way into a topic, or out of it. 'sending': nobody knows whether it arrived."""
+    """Something on its way into a topic, or out of it. 'sending': nobody knows whether it arrived; then it has a
+    number in the group that is greater than `after`."""
 
     id: int
     status: str
     item: Incoming
     tried_at: int | None
+    after: int = 0
 
 
 class SqlitePosts:
@@ -89,19 +91,69 @@ class SqlitePosts:
         ).fetchone()
         return int(post_id)
 
+    def hold(self, tx: Tx, post_id: int) -> None:
+        """It waits until it is known what was said before it."""
+        tx.sql.execute("UPDATE channel_posts SET tried_at = -1 WHERE id = ?", (post_id,))
+
+    def held(self, account_id: int, chat_id: str) -> list[int]:
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT id FROM channel_posts WHERE (account_id, chat_id) = (?, ?) AND direction = 'topic'"
+                " AND status IN ('waiting', 'sending') AND tried_at < 0",
+                (account_id, chat_id),
+            )
+            return [row[0] for row in rows]
+
+    def let_go(self, tx: Tx, post_ids: Iterable[int]) -> None:
+        tx.sql.executemany("UPDATE channel_posts SET tried_at = NULL WHERE id = ?", [(number,) for number in post_ids])
+
     def waiting(self, account_id: int, chat_id: str, direction: Direction, limit: int) -> list[Post]:
         with self._storage.read() as tx:
             return [
-                Post(post_id, status, _item(body), tried_at)
-                for post_id, status, body, tried_at in tx.sql.execute(_WAITING, (account_id, chat_id, direction, limit))
+                Post(post_id, status, _item(body), tried_at, int(post_ids) if post_ids.isdigit() else 0)
+                for post_id, status, body, tried_at, post_ids in tx.sql.execute(
+                    _WAITING, (account_id, chat_id, direction, limit)
+                )
             ]
 
-    def trying(self, tx: Tx, post_ids: Iterable[int], now: int) -> None:
-        """Before the request: whoever finds these later does not know whether it got through."""
+    def trying(self, tx: Tx, post_ids: Iterable[int], after: int, now: int) -> None:
+        """Before the request: whoever finds these later does not know whether it got through. `after`: the greatest
+        number of ours in the group by now."""
         tx.sql.executemany(
-            "UPDATE channel_posts SET status = 'sending', tried_at = COALESCE(tried_at, ?) WHERE id = ?",
-            [(now, post_id) for post_id in post_ids],
+            "UPDATE channel_posts SET status = 'sending', tried_at = COALESCE(tried_at, ?1),"
+            " post_ids = CASE status WHEN 'sending' THEN post_ids ELSE ?2 END WHERE id = ?3",
+            [(now, str(after), post_id) for post_id in post_ids],
         )
+
+    def in_group(self, group_id: str) -> set[str]:
+        """The numbers of what we posted in a group lately, the beginnings of its topics among them."""
+        with self._storage.read() as tx:
+            rows = tx.sql.execute(
+                "SELECT post_ids FROM channel_posts WHERE status = 'sent' AND post_ids LIKE ?1 || ':%'"
+                "  AND id > (SELECT MAX(id) - 500 FROM channel_posts)"
+                " UNION ALL SELECT ?1 || ':' || thread_id FROM channel_topics WHERE group_id = ?1",
+                (group_id,),
+            ).fetchall()
+        return {found for row in rows for found in row[0].split()}
+
+    def mistrust(self, tx: Tx, group_id: str) -> None:
+        """Of several posts of a group nobody knows which arrived: what is found there cannot be told apart."""
+        tx.sql.execute(
+            "UPDATE channel_posts SET post_ids = '' WHERE status = 'sending' AND direction = 'topic'"
+            " AND (account_id, chat_id) IN (SELECT account_id, chat_id FROM channel_topics WHERE group_id = ?)",
+            (group_id,),
+        )
+
+    def doubtful(self, group_id: str) -> int:
+        """How many chats of a group have something of which nobody knows whether it arrived."""
+        with self._storage.read() as tx:
+            (count,) = tx.sql.execute(
+                "SELECT COUNT(DISTINCT p.account_id || ' ' || p.chat_id) FROM channel_posts p JOIN channel_topics t"
+                " ON (t.account_id, t.chat_id) = (p.account_id, p.chat_id) WHERE t.group_id = ?"
+                " AND p.status = 'sending' AND p.direction = 'topic'",
+                (group_id,),
+            ).fetchone()
+        return int(count)
 
     def not_sent(self, tx: Tx, post_ids: Iterable[int]) -> None:
         """It is known that nothing arrived."""

@@ -106,9 +106,11 @@ class Inbox:
             self._channels.set_chat_state(tx, account.id, item.chat_id, "open")
         if account.line_id is None and has_desk(held):
             self._messages.settle_in(tx, [ref], "dropped")
-        jobs += self._topics.show(tx, held, item, now)
         channel = self._registry.load(account.channel)
+        is_held = was_called and isinstance(channel, FindsMissed)
+        jobs += self._topics.show(tx, held, item, now, is_held=is_held)
         if was_called and isinstance(channel, FindsMissed):
+            self._messages.hold(tx, ref)
             jobs = [gap_job(account.id, item.chat_id, now + channel.settle_s)]
         if is_new and isinstance(channel, DescribesChats):
             return [describe_job(account.id, item.chat_id), *jobs]
@@ -126,8 +128,10 @@ class Inbox:
             return self._chat_job(held, item.chat_id, 0.0)
         return []
 
-    def show(self, held: Held, chat_id: str) -> list[NewJob]:
-        """Every desk shows what waits in a chat."""
+    def let_go(self, tx: Tx, held: Held, chat_id: str, refs: list[int], posts: list[int]) -> list[NewJob]:
+        """It is known now what was said before these: every desk shows what waits in their chat."""
+        self._messages.let_go(tx, refs)
+        self._topics.let_go(tx, posts)
         return [*self._chat_job(held, chat_id, 0.0), *self._topics.look(held, chat_id, self._now())]
 
     def _changed(self, tx: Tx, held: Held, item: ChatChanged) -> list[NewJob]:

@@ -318,14 +318,23 @@ def fill_gap(parts: RelayParts, job: Job) -> None:
     if held is None:
         return
     account, channel = held.account, parts.registry.load(held.account.channel)
-    if not isinstance(channel, FindsMissed):
-        return
-    since = max(account.created_at, int(job.created_at) - MISSED_S)
-    try:
-        missed = channel.missed(account, chat_id, since)
-    except DeliveryFailed as error:
-        log.info("nobody tells what else was said in a chat of account %d: %s", account_id, error)
-        missed = ()
-    new = parts.inbox.take(account_id, missed, was_asked=True)
-    parts.metrics.count("channel_missed_total", new)
-    parts.intake.queue_with(lambda tx: parts.inbox.show(held, chat_id))
+    refs, posts = parts.messages.held(account_id, chat_id), parts.posts.held(account_id, chat_id)
+    if isinstance(channel, FindsMissed):
+        since = max(account.created_at, int(job.created_at) - MISSED_S)
+        try:
+            missed = channel.missed(account, chat_id, since)
+        except DeliveryFailed as error:
+            log.info("nobody tells what else was said in a chat of account %d: %s", account_id, error)
+            missed = ()
+        new = parts.inbox.take(account_id, missed, was_asked=True)
+        parts.metrics.count("channel_missed_total", new)
+    parts.intake.queue_with(lambda tx: parts.inbox.let_go(tx, held, chat_id, refs, posts))
+
+
+def give_up_gap(parts: RelayParts, job: Job) -> None:
+    """Asking failed in an unforeseen way: what was told is shown all the same."""
+    account_id, chat_id = job.payload["account_id"], job.payload["channel_chat"]
+    held = parts.channels.one(account_id)
+    if held is not None:
+        refs, posts = parts.messages.held(account_id, chat_id), parts.posts.held(account_id, chat_id)
+        parts.intake.queue_with(lambda tx: parts.inbox.let_go(tx, held, chat_id, refs, posts))

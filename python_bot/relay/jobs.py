@@ -9,7 +9,7 @@ from ..errors import B24BotError
 from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
 from ..model import Job
 from .accounts import Accounts
-from .incoming import Arrivals, describe_chat, fill_gap
+from .incoming import Arrivals, describe_chat, fill_gap, give_up_gap
 from .kinds import (
     CHANNEL_ATTACH,
     CHANNEL_DESCRIBE,
@@ -65,7 +65,7 @@ def relay_lanes(parts: RelayParts, accounts: Accounts) -> Mapping[str, Mapping[s
         CHANNEL_DELETE: OneByOne(answers.delete),
         CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
         CHANNEL_READ: OneByOne(answers.mark_read),
-        CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job)),
+        CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job), lambda job, reason: give_up_gap(parts, job)),
         CHANNEL_REPLY: OneByOne(replies.send),
     }
     return {

@@ -133,11 +133,12 @@ class TopicPosts:
 
     def _show(self, held: Held, bot: Account, channel: TopicChannel, topic: Topic, group: Sequence[Post]) -> None:
         parts, ids, now = self._parts, [post.id for post in group], int(self._now())
-        if group[0].status == "sending":
-            parts.metrics.count("channel_doubts_total", outcome="sent again")
-        parts.storage.write(lambda tx: self._posts.trying(tx, ids, now))
+        known = self._posts.in_group(topic.group_id)
+        there = self._look_for(bot, channel, topic, group[0], known)
+        after = max((int(number.rpartition(":")[2]) for number in known), default=0)
+        parts.storage.write(lambda tx: self._posts.trying(tx, ids, after, now))
         try:
-            shown = self._deliver(held, bot, channel, topic, group)
+            shown = self._deliver(held, bot, channel, topic, group, there)
         except TopicGone:
             log.warning("the topic of a chat of account %d was deleted: another one is made", held.account.id)
 
@@ -155,18 +156,44 @@ class TopicPosts:
         parts.storage.write(lambda tx: self._posts.settle(tx, ids, "sent", shown))
         parts.metrics.count("channel_in_total", len(ids), channel=bot.channel)
 
-    def _deliver(
-        self, held: Held, bot: Account, channel: TopicChannel, topic: Topic, group: Sequence[Post]
+    def _look_for(
+        self, bot: Account, channel: TopicChannel, topic: Topic, post: Post, known: set[str]
     ) -> tuple[str, ...]:
+        """The numbers of what arrived of a post whose fate nobody knows; () when that cannot be told from others."""
+        if post.status != "sending":
+            return ()
+        found: tuple[str, ...] = ()
+        if self._posts.doubtful(topic.group_id) > 1:
+            # One of them would be taken for another, which then would be lost: better twice than never.
+            self._parts.storage.write(lambda tx: self._posts.mistrust(tx, topic.group_id))
+        elif post.after:
+            found = channel.find_posted(bot, topic.group_id, post.after, known)
+        self._parts.metrics.count("channel_doubts_total", outcome="found" if found else "sent again")
+        return found
+
+    def _deliver(
+        self,
+        held: Held,
+        bot: Account,
+        channel: TopicChannel,
+        topic: Topic,
+        group: Sequence[Post],
+        there: tuple[str, ...] = (),
+    ) -> tuple[str, ...]:
+        """`there`: what has arrived already, from the first part on."""
         address = channel.topic_address(topic.group_id, topic.thread_id)
         message = self._message(held, address, [post.item for post in group])
         ids = [post.id for post in group]
-        shown: tuple[str, ...] = ()
+        shown, left = there, len(there)
         for part in channel.parts(message):
+            size = max(1, len(part.files))  # an album has a number for each of its files
+            if left >= size:
+                left -= size
+                continue
             try:
                 shown += self._part(bot, channel, topic, address, part)
             except DeliveryFailed as error:
-                is_known = error.status is not None or error.retry_after_s is not None
+                is_known = error.unsent or error.status is not None or error.retry_after_s is not None
                 if is_known and not shown:
                     self._parts.storage.write(lambda tx: self._posts.not_sent(tx, ids))
                 if not isinstance(error, TopicGone):

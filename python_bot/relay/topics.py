@@ -35,13 +35,21 @@ class Topics:
     def __init__(self, posts: SqlitePosts) -> None:
         self._posts = posts
 
-    def show(self, tx: Tx, held: Held, item: Incoming, now: float, sent_at: int | None = None) -> list[NewJob]:
-        """What was said in a chat of an account goes into its topic; [] for an account without one."""
+    def show(self, tx: Tx, held: Held, item: Incoming, now: float, *, is_held: bool = False) -> list[NewJob]:
+        """What was said in a chat of an account goes into its topic; [] for an account without one.
+
+        `is_held`: not before it is known what was said before it.
+        """
         account = held.account
         if desk_of(account.options) is None or item.change == "edit":
             return []
-        self._posts.add(tx, account.id, item.chat_id, "topic", item, item.sent_at if sent_at is None else sent_at)
+        post_id = self._posts.add(tx, account.id, item.chat_id, "topic", item, item.sent_at)
+        if is_held:
+            self._posts.hold(tx, post_id)
         return [topic_job(account.id, item.chat_id, now)]
+
+    def let_go(self, tx: Tx, post_ids: list[int]) -> None:
+        self._posts.let_go(tx, post_ids)
 
     def look(self, held: Held, chat_id: str, now: float) -> list[NewJob]:
         """For what waits already."""

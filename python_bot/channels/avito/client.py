@@ -40,7 +40,7 @@ KEYS: Final = (
 
 @dataclass(slots=True)
 class _Token:
-    """One per client_id; `lock` is held while it is renewed, so that one thread asks and the others wait for it."""
+    """One for each pair of keys; `lock` is held while it is renewed: one thread asks, the others wait for it."""
 
     value: str = ""
     ends_at: float = 0.0
@@ -61,7 +61,7 @@ class Client:
     ) -> None:
         self._http, self._base, self._clock = http, (base_url or BASE_URL).rstrip("/"), clock
         self._pace, self._limits = pace or Pace(patience_s=PATIENCE_S), limits
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[tuple[str, str], _Token] = {}
         self._lock = threading.Lock()
 
     def get(self, secrets: Mapping[str, str], path: str, fields: Mapping[str, str] | None = None) -> Any:
@@ -113,7 +113,7 @@ class Client:
 
     def _token(self, secrets: Mapping[str, str]) -> str:
         with self._lock:
-            token = self._tokens.setdefault(secrets["api_client_id"], _Token())
+            token = self._tokens.setdefault(_owner(secrets), _Token())
         with token.lock:
             if self._clock() >= token.ends_at:
                 token.value, life_s = self._ask(secrets)
@@ -123,7 +123,7 @@ class Client:
     def _forget(self, secrets: Mapping[str, str], value: str) -> None:
         """Unless another thread has renewed it already."""
         with self._lock:
-            token = self._tokens[secrets["api_client_id"]]
+            token = self._tokens[_owner(secrets)]
         with token.lock:
             if token.value == value:
                 token.ends_at = 0.0
@@ -144,6 +144,11 @@ class Client:
             raise DeliveryFailed(f"Avito: {KEYS}", status=reply.status, final=True)
         meaning(reply)
         raise DeliveryFailed("Avito: ответ на запрос ключа доступа непонятен", status=reply.status, unreachable=True)
+
+
+def _owner(secrets: Mapping[str, str]) -> tuple[str, str]:
+    """Whoever knows a client_id alone gets no token that was given to another secret."""
+    return secrets["api_client_id"], secrets["api_client_secret"]
 
 
 def meaning(reply: Answer) -> Any:

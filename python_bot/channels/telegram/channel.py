@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -169,6 +169,9 @@ class Telegram:
 
     def reopen_topic(self, account: Account, group_id: str, thread_id: str) -> None:
         topics.reopen(self._api, account.secrets["token"], group_id, thread_id)
+
+    def find_posted(self, account: Account, group_id: str, after: int, known: Collection[str]) -> tuple[str, ...]:
+        return topics.posted(self._api, account.secrets["token"], group_id, after, known)
 
     def topic_address(self, group_id: str, thread_id: str) -> str:
         return topics.address(group_id, thread_id)

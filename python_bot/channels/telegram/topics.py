@@ -5,13 +5,16 @@ No method lists topics (https://core.telegram.org/bots/api#createforumtopic): wh
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from ...errors import DeliveryFailed, TopicClosed, TopicGone
 from .client import BotApi, Refused
-from .inbound import PREFIX
+from .inbound import PREFIX, message_id_of
 
 NAME_LIMIT: Final = 128
+MOST_LOOKS: Final = 60
+END_GAP: Final = 8  # numbers in a row that are no message: behind them is nothing
 ICON_COLOR: Final = 7322096  # blue, one of those that Telegram knows
 _MARK: Final = "/"  # 'tg:-1002000000001/900': the topic 900 of a group
 _GONE: Final = ("message thread not found", "topic_deleted", "topic_id_invalid")
@@ -70,6 +73,32 @@ def reopen(api: BotApi, token: str, group_id: str, thread_id: str) -> None:
     except Refused as refused:
         if _NOTHING_NEW not in refused.description:
             raise meaning(refused) from None
+
+
+def posted(api: BotApi, token: str, group_id: str, after: int, known: Collection[str]) -> tuple[str, ...]:
+    """Nobody lists a group's messages to a bot. But a message of its own that would get no other buttons is refused as
+    'not modified', another's as not to be edited, and one that is not there as not found: so they can be told apart,
+    and nothing changes. https://core.telegram.org/bots/api#editmessagereplymarkup"""
+    found: list[str] = []
+    gap = 0
+    for number in range(after + 1, after + 1 + MOST_LOOKS):
+        if (message_id := message_id_of(int(group_id), number)) in known:
+            gap = 0
+            continue
+        try:
+            api.call(token, "editMessageReplyMarkup", {"chat_id": _number(group_id), "message_id": number})
+        except Refused as refused:
+            if "not modified" in refused.description:
+                found.append(message_id)
+            elif "to edit not found" in refused.description:
+                gap += 1
+                if gap == END_GAP:
+                    break
+                continue
+            elif "can't be edited" not in refused.description:
+                raise
+        gap = 0
+    return tuple(found)
 
 
 def meaning(refused: Refused) -> DeliveryFailed:
