@@ -1,4 +1,4 @@
-"""Every recorded payload of a messenger shows in an open line what its index says: tests/fixtures/<messenger>/."""
+"""Every recorded body of Avito shows in an open line what the index says: tests/fixtures/avito/."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ from typing import Any, Final
 import pytest
 
 from python_bot.channels.avito.inbound import read_card, read_hook, read_message
-from python_bot.channels.base import ChatChanged, Happened, Incoming, ReadUpTo
-from python_bot.channels.telegram.inbound import read_hook as read_telegram
+from python_bot.channels.base import Happened, Incoming, ReadUpTo
 
-FIXTURES: Final = Path(__file__).parents[1] / "fixtures"
-BOT, SHOP = "7000000001", "141900001"
+FIXTURES: Final = Path(__file__).parents[1] / "fixtures" / "avito"
+SHOP: Final = "141900001"
 
 
-def rows(messenger: str) -> list[Any]:
-    index = json.loads((FIXTURES / messenger / "index.json").read_text(encoding="utf-8"))
+def rows() -> list[Any]:
+    index = json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
     return [pytest.param(row, id=row["file"]) for row in index if "shows" in row]
 
 
-def body(messenger: str, name: str) -> bytes:
-    return (FIXTURES / messenger / f"{name}.json").read_bytes()
+def body(name: str) -> bytes:
+    return (FIXTURES / f"{name}.json").read_bytes()
 
 
 def shown(happened: Happened) -> dict[str, str]:
     """The words of the index for what happened; what is empty is left out."""
-    if isinstance(happened, ChatChanged):
-        return {"told": happened.state}
     assert isinstance(happened, Incoming)
-    found = {"told": happened.change, "text": happened.text, "thread": happened.thread}
+    found = {"told": happened.change, "text": happened.text}
     found |= {"by": happened.by} if happened.by != "client" else {}
     found |= {"file": happened.files[0].name} if happened.files else {}
     return {name: value for name, value in found.items() if value}
@@ -43,23 +40,17 @@ def same(expected: dict[str, str], found: dict[str, str]) -> bool:
     return is_same and found | {"text": ""} == expected | {"text": ""}
 
 
-@pytest.mark.parametrize("row", rows("telegram"))
-def test_what_telegram_tells_is_shown(row: dict[str, Any]) -> None:
-    found = [shown(happened) for happened in read_telegram(BOT, body("telegram", row["file"]))]
-    assert len(found) == len(row["shows"]) and all(map(same, row["shows"], found)), found
-
-
-@pytest.mark.parametrize("row", rows("avito"))
+@pytest.mark.parametrize("row", rows())
 def test_what_avito_tells_is_shown(row: dict[str, Any]) -> None:
-    found = [shown(happened) for happened in read_hook(SHOP, body("avito", row["file"]))]
+    found = [shown(happened) for happened in read_hook(SHOP, body(row["file"]))]
     assert len(found) == len(row["shows"]) and all(map(same, row["shows"], found)), found
 
 
 @pytest.mark.parametrize("shape", ["live", "described"])
 def test_a_list_of_avito_tells_what_a_webhook_does(shape: str) -> None:
-    told = json.loads(body("avito", f"messages__{shape}"))
+    told = json.loads(body(f"messages__{shape}"))
     messages = told["messages"] if isinstance(told, dict) else told
-    chat = json.loads(body("avito", "chats__two"))["chats"][0]
+    chat = json.loads(body("chats__two"))["chats"][0]
     card = read_card(SHOP, chat)
     found = [happened for message in messages for happened in read_message(SHOP, chat["id"], message, card)]
     assert [happened.by for happened in found if isinstance(happened, Incoming)] == ["staff", "client"]
