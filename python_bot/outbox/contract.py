@@ -26,7 +26,8 @@ class Outbox(Puts, Protocol):
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         """Lease due jobs, oldest first, never two of one lane and never one that overtakes its lane.
 
-        A claimed job is nobody else's until the lease ends; `attempts` counts this claim.
+        A claimed job is nobody else's until the lease ends; `attempts` counts this claim. A job counts as
+        created when it was due first, so that what was planned for later is not old at its first try.
         """
 
     def done(self, tx: Tx, job_ids: Collection[int]) -> None: ...

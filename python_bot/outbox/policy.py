@@ -19,6 +19,7 @@ FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0
 LONGEST_ASKED_S: Final = 3600.0  # a Retry-After beyond this is a mistake of somebody's clock
 GIVE_UP_AFTER_S: Final = 3 * 24 * 3600.0
+FEWEST_TRIES: Final = 8  # however old: a server that was off for days meets a portal that is busy for a minute
 MAX_REFUSALS: Final = 8  # tries for an answer that may be passing, such as INTERNAL_SERVER_ERROR
 
 MAX_FILE_TRIES: Final = 15  # of one attachment, over some four hours
@@ -43,7 +44,10 @@ class GiveUp:
 def after_failure(
     kind: str, attempts: int, age_s: float, error: Exception, jitter: float, *, patience_s: float = GIVE_UP_AFTER_S
 ) -> Later | GiveUp:
-    """`attempts`: tries so far, this one included; `jitter`: 0 … 1, drawn by the caller."""
+    """`attempts`: tries so far, this one included; `age_s`: since it was due first.
+
+    `jitter`: 0 … 1, drawn by the caller.
+    """
     if isinstance(error, CallRefused) and not error.is_passing:
         return GiveUp(str(error))
     if isinstance(error, CallRefused) and attempts >= MAX_REFUSALS:
@@ -56,7 +60,7 @@ def after_failure(
         return GiveUp(str(error))
     if not isinstance(error, PortalError | StorageError | DeliveryFailed):
         return GiveUp(f"{type(error).__name__}: {error}")
-    if age_s >= patience_s:
+    if age_s >= patience_s and attempts >= FEWEST_TRIES:
         return GiveUp(f"{error} (for {age_s / 3600:.0f} h)")
     asked = error.retry_after_s if isinstance(error, PortalUnavailable | DeliveryFailed) else None
     if asked is not None:

@@ -66,7 +66,9 @@ class SqliteOutbox:
 
     def claim(self, tx: Tx, kinds: Collection[str], limit: int, now: float, lease_s: float) -> list[Job]:
         rows = tx.sql.execute(
-            "UPDATE outbox SET claimed_until = ?, attempts = attempts + 1 WHERE id IN ("
+            # What was planned for later is as old as the moment that it was planned for.
+            "UPDATE outbox SET claimed_until = ?, attempts = attempts + 1,"
+            " created_at = CASE WHEN attempts = 0 THEN MAX(created_at, due_at) ELSE created_at END WHERE id IN ("
             f" SELECT id FROM outbox o WHERE buried_at IS NULL AND kind IN ({_marks(kinds)})"
             " AND due_at <= ? AND claimed_until <= ? AND NOT EXISTS (SELECT 1 FROM outbox earlier"
             "  WHERE earlier.lane = o.lane AND earlier.id < o.id AND earlier.buried_at IS NULL)"

@@ -42,6 +42,15 @@ def test_a_job_is_claimed_as_it_was_put(stores: Any) -> None:
     assert found.due_at == NOW  # never before it was created
 
 
+def test_a_job_that_was_planned_for_later_is_as_old_as_the_time_it_was_planned_for(stores: Any) -> None:
+    put(stores, job("a", due_at=NOW + 1000))
+    (found,) = claim(stores, now=NOW + 1500)
+    assert found.created_at == NOW + 1000
+    stores.write(lambda tx: stores.outbox.postpone(tx, found.id, NOW + 2000, "busy"))
+    (again,) = claim(stores, now=NOW + 2500)
+    assert (again.attempts, again.created_at) == (2, NOW + 1000)
+
+
 def test_a_job_is_stored_with_the_event_that_caused_it_or_not_at_all(stores: Any) -> None:
     def fail(tx: Any) -> None:
         stores.outbox.put(tx, job("a"), NOW)

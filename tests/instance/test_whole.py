@@ -209,7 +209,8 @@ def outcome(plan: Plan, seed: int, *, fetching: bool = False) -> dict[int, list[
         follower.catch_up()
         rest = [*of_the_copy(follower.copy, truth.archived), *of_the_search(server, truth.archived)]
         if buried := status(server)["outbox"]["buried"]:
-            rest.append(f"given up: {buried}")
+            why = server.sql("SELECT kind, payload, attempts, last_error FROM outbox WHERE buried_at IS NOT NULL")
+            rest.append(f"given up: {buried}, {why[:5]}")
         if waiting := [s.session_id for s in portal.core.sessions.values() if s.bot_phase]:
             rest.append(f"sessions {waiting} were never handed over")
         server.stop()

@@ -17,6 +17,7 @@ from python_bot.errors import (
     StorageFull,
 )
 from python_bot.outbox.policy import (
+    FEWEST_TRIES,
     GIVE_UP_AFTER_S,
     LONGEST_PAUSE_BY_KIND,
     LONGEST_PAUSE_S,
@@ -81,11 +82,18 @@ def test_a_passing_refusal_is_tried_some_times_only(code: str) -> None:
     assert isinstance(after_failure("ensure", MAX_REFUSALS, 0.0, error, 0.5), GiveUp)
 
 
-@given(kinds, attempts, passing, jitters)
+@given(kinds, st.integers(FEWEST_TRIES, 10_000), passing, jitters)
 def test_patience_ends_after_days_and_not_before(kind: str, tries: int, error: Exception, jitter: float) -> None:
     assert isinstance(after_failure(kind, tries, GIVE_UP_AFTER_S - 1, error, jitter), Later)
     assert isinstance(after_failure(kind, tries, GIVE_UP_AFTER_S, error, jitter), GiveUp)
     assert isinstance(after_failure(kind, tries, 10.0, error, jitter, patience_s=10.0), GiveUp)
+
+
+@given(kinds, st.integers(1, FEWEST_TRIES - 1), passing, jitters)
+def test_however_old_a_job_is_its_first_failures_do_not_end_it(
+    kind: str, tries: int, error: Exception, jitter: float
+) -> None:
+    assert isinstance(after_failure(kind, tries, 30 * GIVE_UP_AFTER_S, error, jitter), Later)
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), BadEvent("no id"), KeyError("x")])
