@@ -49,6 +49,7 @@ from .relay.accounts import Accounts
 from .relay.inbox import Inbox
 from .relay.jobs import DORMANT
 from .relay.links import FileLinks
+from .relay.missed import Missed
 from .relay.openline import OpenLine
 from .relay.parts import RelayParts
 from .relay.polling import Pollers
@@ -158,9 +159,19 @@ class Instance:
             self.is_enabled,
             lambda: self.door.last_event_at,
         )
-        self.sync = Sync(self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, self.lines)
+        self.sync = Sync(
+            self.storage,
+            self.archive,
+            self.compared,
+            self.outbox,
+            self.client,
+            file_queue,
+            self.lines,
+            lambda tx, chat_id: self.missed(tx, chat_id),
+        )
         self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
         self.relay = self._relay()
+        self.missed = Missed(self.channels, self.relay.messages)
         self.accounts = Accounts(self.relay, settings.instance)
         self.pollers = Pollers(self.relay, lambda: self.worker.may_work() and self.is_enabled())
         self.parts = jobs.Parts(

@@ -199,11 +199,11 @@ class Intake:
                 downloads = self._files.take_up(tx, trace_id, sum(len(added.message.files) for added in messages))
                 chats = {added.chat.chat_id for added in messages}
                 later = [self._later(chat_id, trace_id) for chat_id in sorted(chats)]
-                sent = [_channel_job(connector_id, line_id, item, trace_id, self._now()) for item in items]
+                sent = [channel_job(connector_id, line_id, item, trace_id, self._now()) for item in items]
                 return [*sent, *downloads, *later]
             case ConnectorChanges(connector_id, line_id, is_deletion, items):
                 kind = CHANNEL_DELETE if is_deletion else CHANNEL_EDIT
-                return [_channel_job(connector_id, line_id, item, trace_id, self._now(), kind) for item in items]
+                return [channel_job(connector_id, line_id, item, trace_id, self._now(), kind) for item in items]
             case ConnectorStopped(connector_id, line_id):
                 archive.connector_line(tx, connector_id, line_id, False, int(self._now()))
                 if self._channels is not None:
@@ -310,7 +310,7 @@ def again_job(chat_id: int, session_id: int, trace_id: str) -> NewJob:
     return NewJob(RECONCILE, {"chat_id": chat_id, "session_id": session_id, "scope": "again"}, key, key, trace_id)
 
 
-def _channel_job(
+def channel_job(
     connector_id: str, line_id: int, item: dict[str, object], trace_id: str, at: float, kind: str = CHANNEL_SEND
 ) -> NewJob:
     """Of one message every change is carried over; the message itself once."""

@@ -52,6 +52,18 @@ class OutRow:
     message_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What an operator said, as the archive has it. `files`: name, type, size and address of each."""
+
+    portal_chat_id: int
+    portal_message_id: int
+    author_id: int
+    author: str
+    text: str
+    files: tuple[tuple[str, str, int, str], ...]
+
+
 class SqliteChannelMessages:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -228,6 +240,24 @@ class SqliteChannelMessages:
                 (portal_chat_id, portal_message_id, since),
             ).fetchall()
         return {row[0] for row in rows}
+
+    def unsent(self, tx: Tx, account_id: int, portal_chat_id: int, since: int) -> list[Unsent]:
+        """What operators said in a chat since then and no event has told to send, oldest first."""
+        rows = tx.sql.execute(
+            "SELECT m.message_id, m.author_id, COALESCE(u.name, ''), m.text FROM messages m"
+            " LEFT JOIN users u ON u.user_id = m.author_id WHERE m.chat_id = ? AND m.author_kind = 'operator'"
+            " AND m.hidden = 0 AND m.deleted_at IS NULL AND m.sent_at >= ? AND NOT EXISTS (SELECT 1"
+            "  FROM channel_messages c WHERE c.portal_message_id = m.message_id AND c.direction = 'out'"
+            "  AND c.account_id = ?) ORDER BY m.message_id",
+            (portal_chat_id, since, account_id),
+        ).fetchall()
+        found: list[Unsent] = []
+        for message_id, author_id, author, text in rows:
+            files = tx.sql.execute(
+                "SELECT name, type, size, url FROM files WHERE message_id = ? ORDER BY file_id", (message_id,)
+            ).fetchall()
+            found.append(Unsent(portal_chat_id, message_id, author_id, author, text, tuple(map(tuple, files))))
+        return found
 
     def is_sending(self, account_id: int, chat_id: str, since: int) -> bool:
         """Whether a part for this chat is on its way, so that its number is not known yet."""

@@ -149,6 +149,14 @@ class SqliteChannels:
         with self._storage.read() as tx:
             return self.held(tx, account_id)
 
+    def of_portal_chat(self, tx: Tx, portal_chat_id: int) -> tuple[Held, str] | None:
+        """The account behind a chat of the portal, and the messenger's chat; None when no account of ours is."""
+        row = tx.sql.execute(
+            "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?", (portal_chat_id,)
+        ).fetchone()
+        held = self.held(tx, row[0]) if row else None
+        return (held, row[1]) if held is not None else None
+
     def of_connector(self, connector_id: str) -> Held | None:
         with self._storage.read() as tx:
             row = tx.sql.execute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from ..bitrix.history import chat_facts, chat_of, read_history, running_session
 from ..db import Storage, Tx
 from ..errors import B24BotError, BadEvent, PortalError, PortalUnavailable
 from ..intake import found_job, names_job, reconcile_job
-from ..model import Job, SessionCheck, SessionHistory
+from ..model import Job, NewJob, SessionCheck, SessionHistory
 from ..outbox import Outbox
 from . import schedule
 
@@ -72,7 +72,10 @@ def plan(payload: Mapping[str, Any], checks: list[SessionCheck]) -> Ask:
 
 
 class ReconcileJobs:
-    """Handles jobs of the kind `reconcile`; `limit` follows how long the portal takes for its answers."""
+    """Handles jobs of the kind `reconcile`; `limit` follows how long the portal takes for its answers.
+
+    `missed`: what else is to be done about a chat of which the archive now knows what was said.
+    """
 
     def __init__(
         self,
@@ -82,8 +85,10 @@ class ReconcileJobs:
         outbox: Outbox,
         client: BitrixClient,
         files: FileQueue,
+        missed: Callable[[Tx, int], list[NewJob]] = lambda tx, chat_id: [],
     ) -> None:
         self._files = files
+        self._missed = missed
         self._storage = storage
         self._archive = archive
         self._compared = compared
@@ -194,6 +199,8 @@ class ReconcileJobs:
             return
         for download in self._files.take_up(tx, job.trace_id, attachments):
             self._outbox.put(tx, download, now)
+        for missed in self._missed(tx, chat_id):
+            self._outbox.put(tx, missed, now)
         # Their own words and history name most people; who is left now has to be asked for.
         if self._archive.nameless(tx, 1):
             self._outbox.put(tx, names_job(job.trace_id), now)

@@ -9,7 +9,7 @@ from ..archive import Archive, Comparison
 from ..attachments import FileQueue
 from ..bitrix.client import BitrixClient
 from ..db import Storage, Tx
-from ..model import Lines
+from ..model import Lines, NewJob
 from ..outbox import Outbox
 from . import schedule
 from .discover import BEGAN, LOOKED_TO, DiscoverJobs, discover_job, survey_job
@@ -19,7 +19,7 @@ from .reconcile import ReconcileJobs
 
 
 class Sync:
-    """`lines`: whose sessions are kept when they are found by their number."""
+    """`lines`: whose sessions are kept when they are found by their number. `missed`: see ReconcileJobs."""
 
     def __init__(
         self,
@@ -30,9 +30,10 @@ class Sync:
         client: BitrixClient,
         files: FileQueue,
         lines: Callable[[], Lines],
+        missed: Callable[[Tx, int], list[NewJob]] = lambda tx, chat_id: [],
     ) -> None:
         numbers = Numbers(client, compared, outbox, lines)
-        self.reconcile = ReconcileJobs(storage, archive, compared, outbox, client, files)
+        self.reconcile = ReconcileJobs(storage, archive, compared, outbox, client, files, missed)
         self.discover = DiscoverJobs(storage, archive, compared, outbox, numbers)
         self.imports = ImportJobs(storage, archive, compared, outbox, numbers)
         self._storage = storage
