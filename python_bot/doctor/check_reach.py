@@ -109,7 +109,7 @@ def handlers(facts: Facts) -> Iterator[Finding]:
     if missing:
         yield red("A", "handler_missing", "ensure", events=missing, ours=ours)
     if not foreign and not missing:
-        yield green("A", "handler_ok", ours=ours, count=len(found))
+        yield green("A", "handler_ok", ours=ours, count=sum(url == ours for _, url in found))
 
 
 def _bare(url: str) -> str:

@@ -109,7 +109,7 @@ ENGLISH: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "secret_wrong": (
         "the authorization server answers {code} to CLIENT_ID and CLIENT_SECRET; the token has {minutes} min left",
-        "one of the two is not this application's, so the token cannot be renewed",
+        "CLIENT_ID or CLIENT_SECRET is not this application's, so the token cannot be renewed",
         "copy both from the application's card in the portal: botctl INSTANCE config set CLIENT_ID=… CLIENT_SECRET "
         "--restart",
     ),

@@ -109,7 +109,7 @@ RUSSIAN: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "secret_wrong": (
         "сервер авторизации отвечает на CLIENT_ID и CLIENT_SECRET: {code}; токену осталось {minutes} мин",
-        "одно из двух — не от этого приложения, поэтому токен не обновить",
+        "CLIENT_ID или CLIENT_SECRET — не от этого приложения, поэтому токен не обновить",
         "скопируйте оба из карточки приложения на портале: botctl INSTANCE config set CLIENT_ID=… CLIENT_SECRET "
         "--restart",
     ),
