@@ -166,8 +166,10 @@ def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:
     visitor.get(f"/ui/dialogs/{chat_id}")
     visitor.get(f"/ui/dialogs/{chat_id}/export?format=html")
     visitor.get("/ui/search?q=abc")
+    visitor.get("/ui/?q=abc")
+    visitor.get(f"/ui/dialogs/{chat_id}/news?seen=0")
     rows = server.sql("SELECT chat_id, what, user_id, token FROM looks ORDER BY id")[before:]
-    assert rows == [(chat_id, "opened", None, ""), (chat_id, "exported", None, ""), (0, "searched", None, "")]
+    assert rows == [(chat_id, "opened", None, ""), (chat_id, "exported", None, ""), *[(0, "searched", None, "")] * 2]
 
 
 def test_an_administrator_of_the_portal_enters_by_its_word_and_sees_everything(settled: Settled) -> None:

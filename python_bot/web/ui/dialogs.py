@@ -33,6 +33,8 @@ def put_on(ui: Blueprint, frame: Frame, archive: Archive, views: Views, search: 
     def dialogs() -> AnyResponse:
         if (turned_away := frame.admit()) is not None:
             return turned_away
+        if request.args.get("q", "").strip():
+            frame.keeper.note_look(frame.visit(), 0, "searched")
         return frame.show("dialogs.html", section="dialogs", **_list(), **_filters())
 
     @ui.get("/rows")
