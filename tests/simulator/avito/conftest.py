@@ -70,13 +70,20 @@ class Hook:
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.status, self.sleep_s = 200, 0.0
+        self.busy = self.most_at_once = 0
+        self.lock = threading.Lock()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                hook.bodies.append(body)
+                with hook.lock:
+                    hook.bodies.append(body)
+                    hook.busy += 1
+                    hook.most_at_once = max(hook.busy, hook.most_at_once)
                 time.sleep(hook.sleep_s)
+                with hook.lock:
+                    hook.busy -= 1
                 self.send_response(hook.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

@@ -81,9 +81,7 @@ def test_webhooks_are_lost_doubled_and_mixed(avito, api, hook, ivan):
     avito.hooks.parallel, hook.sleep_s = 2, 0.2
     avito.faults.double_webhooks(1)
     ivan.writes("разом")
-    assert avito.wait_quiet() and max(delivery.seconds for delivery in avito.deliveries) < 0.4
-    began = sorted(delivery.at for delivery in avito.deliveries[-2:])
-    assert hook.texts == ["разом", "разом"] and began[1] - began[0] < 0.2
+    assert avito.wait_quiet() and hook.texts == ["разом", "разом"] and hook.most_at_once == 2
     avito.hooks.parallel = 1
     hook.bodies.clear()
     avito.faults.shuffle_webhooks, hook.sleep_s = True, 0.01

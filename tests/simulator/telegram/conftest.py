@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -67,6 +68,13 @@ class Api:
 def telegram() -> Iterator[TelegramServer]:
     with TelegramServer(retry_scale=0.01) as running:
         yield running
+
+
+@pytest.fixture
+def still(telegram: TelegramServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands, but for `telegram.clock.advance`: a slow machine changes no count."""
+    clock, began = telegram.clock, time.time()
+    monkeypatch.setattr(clock, "now", lambda: began + clock._ahead_s)
 
 
 @pytest.fixture

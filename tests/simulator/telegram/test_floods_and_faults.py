@@ -13,7 +13,7 @@ def send(api, chat_id, count):
     return [api("sendMessage", chat_id=chat_id, text=str(number)) for number in range(count)]
 
 
-def test_a_chat_takes_a_burst_and_then_one_a_second(telegram, api, olga):
+def test_a_chat_takes_a_burst_and_then_one_a_second(still, telegram, api, olga):
     answers = send(api, olga.id, 8)
     assert [answer.status for answer in answers] == [200] * 5 + [429] * 3
     assert answers[5].refusal == (429, "Too Many Requests: retry after 1")
@@ -23,7 +23,7 @@ def test_a_chat_takes_a_burst_and_then_one_a_second(telegram, api, olga):
     assert telegram.flood.refused == 4 and len(olga.shown) == 6
 
 
-def test_a_group_takes_twenty_a_minute_topics_and_edits_too(telegram, api, bot):
+def test_a_group_takes_twenty_a_minute_topics_and_edits_too(still, telegram, api, bot):
     group = telegram.group(bot)
     topic = api("createForumTopic", chat_id=group.id, name="x").result["message_thread_id"]
     sent = api("sendMessage", chat_id=group.id, message_thread_id=topic, text="x").result["message_id"]
@@ -35,15 +35,13 @@ def test_a_group_takes_twenty_a_minute_topics_and_edits_too(telegram, api, bot):
     assert api("sendChatAction", chat_id=group.id, action="typing").status == 200
 
 
-def test_all_chats_together_take_thirty_a_second(telegram, api, bot):
+def test_all_chats_together_take_thirty_a_second(still, telegram, api, bot):
     clients = [telegram.client(bot, f"Клиент {number}") for number in range(35)]
-    now = telegram.clock.now()
-    telegram.core.clock.now = lambda: now  # time stands still
     statuses = [api("sendMessage", chat_id=client.id, text="x").status for client in clients]
     assert statuses == [200] * 30 + [429] * 5
 
 
-def test_an_album_counts_as_its_parts(telegram, api, olga):
+def test_an_album_counts_as_its_parts(still, telegram, api, olga):
     photo = api("sendPhoto", files={"photo": ("a.png", PNG, "image/png")}, chat_id=olga.id).result["photo"][-1]
     media = [{"type": "photo", "media": photo["file_id"]}] * 4
     assert api("sendMediaGroup", chat_id=olga.id, media=media).status == 200

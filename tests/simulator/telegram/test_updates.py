@@ -85,7 +85,7 @@ def test_updates_are_kept_for_a_day(telegram, api, olga):
     assert texts(api("getUpdates")) == ["новое"]
 
 
-def test_asking_at_once_again_gets_one(api, olga):
+def test_asking_at_once_again_gets_one(still, api, olga):
     for number in range(3):
         olga.writes(str(number))
     assert len(api("getUpdates").result) == 3
@@ -125,7 +125,7 @@ def test_kinds_are_asked_for_once_and_stay(telegram, api, bot, olga):
     assert [list(update)[1] for update in api("getUpdates").result] == ["my_chat_member"]
 
 
-def test_a_webhook_gets_everything_with_its_secret(telegram, api, bot, olga, hook):
+def test_a_webhook_gets_everything_with_its_secret(still, telegram, api, bot, olga, hook):
     olga.writes("до")
     answer = api("setWebhook", url=hook.url, secret_token="S3cret_demo-1", max_connections=10)
     assert answer.body == {"ok": True, "result": True, "description": "Webhook was set"}
