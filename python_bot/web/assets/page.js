@@ -103,6 +103,13 @@ function offerArchive(word) {
     setTimeout(() => (framed.disabled = false));
   });
   offer.after(form);
+  rankArchive();
+}
+
+// While the portal's lines are still to be chosen, that is the main thing.
+function rankArchive() {
+  const isSetUp = !document.getElementById("choice") || document.querySelector(".verdict");
+  document.querySelector("#archive button")?.classList.toggle("main", Boolean(isSetUp));
 }
 
 async function introduce(auth) {
@@ -161,6 +168,7 @@ async function load() {
   const response = await call(`/view?lang=${lang}`);
   const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
   view.replaceChildren(...parsed.body.childNodes);
+  rankArchive();
   document.getElementById("choice")?.addEventListener("submit", submit);
   document.getElementById("test")?.addEventListener("click", test);
   document.getElementById("filter")?.addEventListener("input", filter);
