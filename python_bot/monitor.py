@@ -43,7 +43,27 @@ def status(instance: Instance) -> dict[str, Any]:
         "archive": instance.archive.counts(),
         "files": {**instance.archive.file_counts(), "bytes": instance.archive.stored_bytes()},
         "outbox": {"waiting": depth.waiting, "planned": depth.planned, "buried": depth.buried},
+        "channels": channel_accounts(instance),
     }
+
+
+def channel_accounts(instance: Instance) -> list[dict[str, Any]]:
+    """Every account of a messenger, with what is wrong with it in words; never with its secrets."""
+    waiting = instance.relay.messages.count_waiting()
+    return [
+        {
+            "id": held.account.id,
+            "channel": held.account.channel,
+            "name": held.account.identity.name,
+            "state": held.account.state,
+            "problem": held.account.problem or None,
+            "line_id": held.account.line_id,
+            "line_problem": held.line_problem or None,
+            "last_message_at": time_text(held.last_message_at) if held.last_message_at is not None else None,
+            "waiting": waiting.get(held.account.id, 0),
+        }
+        for held in instance.channels.all()
+    ]
 
 
 def readiness(instance: Instance) -> dict[str, str]:

@@ -224,6 +224,8 @@ def _show_status(found: dict[str, Any]) -> None:
         facts["problem"] = [_warning(text) for text in portal.get("problems", [])]
         facts["last event"] = inner["last_event_at"] or "none since the start"
         facts["archive"] = f"{inner['archive']['dialogs']} dialogs, {inner['archive']['messages']} messages"
+        for account in inner.get("channels", []):  # a release before the channels tells of none
+            facts[f"{account['channel']} {account['id']}"] = _account(account)
         waiting, buried = (sum(inner["outbox"][which].values()) for which in ("waiting", "buried"))
         facts["outbox"] = f"{waiting} waiting, {buried} given up"
     echo_facts(facts, indent="  ")
@@ -262,3 +264,12 @@ def recover() -> None:
     with exclusive(layout):
         title = undo_interrupted(layout, Machine(layout))
     click.echo(title.capitalize() if title else "Nothing was interrupted.")
+
+
+def _account(account: dict[str, Any]) -> str:
+    """'Our bot: working, line 3' or 'Our bot: failing, no line; wrong token; 4 messages wait for the portal'."""
+    line = f"line {account['line_id']}" if account["line_id"] is not None else "no line"
+    told = [f"{account['name']}: {account['state']}, {line}", account["problem"], account["line_problem"]]
+    if account["waiting"]:
+        told.append(f"{account['waiting']} messages wait for the portal")
+    return "; ".join(part for part in told if part)

@@ -240,10 +240,14 @@ def test_an_account_that_lost_its_line_keeps_what_comes_until_it_has_one(world: 
     portal.disconnect(CONNECTOR, 3)
     until(lambda: server.sql("SELECT line_id FROM channel_accounts") == [(None,)], what="the line is known to be lost")
     assert "line 3" in server.sql("SELECT line_problem FROM channel_accounts")[0][0]
+    (told,) = server.api("/api/admin/status")["channels"]
+    assert (told["state"], told["line_id"], told["name"]) == ("working", None, "Our box")
+    assert "line 3" in told["line_problem"]
     box.happens("kurt", "Into the void?")
     waiting = "SELECT COUNT(*) FROM channel_messages WHERE status = 'waiting'"
     until(lambda: server.sql(waiting) == [(1,)], what="it is kept")
     assert texts(portal, "kurt") == ["Good day!"]
+    assert server.api("/api/admin/status")["channels"][0]["waiting"] == 1
     app = next(iter(portal.core.apps.values()))
     opened = app.open(placement="SETTING_CONNECTOR", options={"CONNECTOR": CONNECTOR, "LINE": "3"})
     assert server.post_event(opened.body.encode(), opened.url.removeprefix(server.url)).status == 200

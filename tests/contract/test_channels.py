@@ -1,0 +1,80 @@
+"""What the stores of the channels promise: once, in order, with the numbers of both sides, and gone when erased."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from python_bot.archive import SqliteErasure
+from python_bot.channels.base import Identity, Incoming, Person
+from python_bot.channels.messages import SqliteChannelMessages
+from python_bot.channels.store import SqliteChannels
+from tests.contract.conversations import CHAT, Join, Say, play
+
+T = 1_785_312_000
+ANNA = Person("tiny:anna", "Анна")
+
+
+def said(number: int, text: str = "привет", chat: str = "tiny:anna") -> Incoming:
+    return Incoming(str(number), "message", chat, f"{chat}:{number}", T + number, ANNA, text)
+
+
+def account(stores: Any) -> tuple[SqliteChannels, SqliteChannelMessages, int]:
+    channels, messages = SqliteChannels(stores.storage), SqliteChannelMessages(stores.storage)
+    number = stores.write(lambda tx: channels.add(tx, "tiny", Identity("box-1", "Our box"), 3, {"a": 1}, T))
+    stores.write(lambda tx: channels.set_secrets(tx, number, {"token": "secret-of-the-box"}))
+    return channels, messages, number
+
+
+def hear(stores: Any, channels: SqliteChannels, messages: SqliteChannelMessages, number: int, *items: Incoming) -> None:
+    for item in items:
+        stores.write(lambda tx, item=item: channels.touch_chat(tx, number, item.chat_id, "", "", item.sender))
+        stores.write(lambda tx, item=item: messages.add_in(tx, number, item, T))
+
+
+def test_an_account_keeps_what_it_was_told_and_shows_no_secret(stores: Any) -> None:
+    channels, _, number = account(stores)
+    stores.write(lambda tx: channels.add_facts(tx, number, {"webhook": True, "gone": None}))
+    held = channels.one(number)
+    assert held is not None
+    assert (held.account.identity.name, held.account.line_id, held.account.options) == ("Our box", 3, {"a": 1})
+    assert (held.account.state, held.facts) == ("connecting", {"webhook": True})
+    assert "secret-of-the-box" not in repr(held)
+    assert channels.secrets() == ("secret-of-the-box",)
+
+
+def test_a_message_is_kept_once_by_its_key_and_by_its_number(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    hear(stores, channels, messages, number, said(1), said(1, "the same number"), said(2))
+    assert [row.happened.text for row in messages.waiting(number, "tiny:anna", 10)] == ["привет", "привет"]
+    assert stores.write(lambda tx: channels.is_new(tx, number, "key", T))
+    assert not stores.write(lambda tx: channels.is_new(tx, number, "key", T))
+
+
+def test_an_album_is_known_by_its_first_number(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    hear(stores, channels, messages, number, said(1), said(2))
+    refs = [row.id for row in messages.waiting(number, "tiny:anna", 10)]
+    stores.write(lambda tx: messages.trying(tx, refs, T))
+    assert {row.status for row in messages.waiting(number, "tiny:anna", 10)} == {"sending"}
+    stores.write(lambda tx: messages.settle_in(tx, refs, "sent"))
+    assert messages.waiting(number, "tiny:anna", 10) == []
+    assert messages.shown_as(number, "tiny:anna:2") == "tiny:anna:1"
+
+
+def test_an_account_that_is_removed_takes_everything_along(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    hear(stores, channels, messages, number, said(1))
+    stores.write(lambda tx: channels.remove(tx, number))
+    assert (channels.all(), channels.secrets(), messages.count_waiting()) == ([], (), {})
+
+
+def test_an_erased_dialog_leaves_nothing_of_its_messengers_chat(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    play(stores, [Join(T), Say(10, "привет", T, 1, T)])
+    hear(stores, channels, messages, number, said(1), said(2, chat="tiny:olena"))
+    stores.write(lambda tx: channels.set_portal_chat(tx, number, "tiny:anna", CHAT))
+    SqliteErasure(stores.storage).erase(CHAT, T + 1000)
+    assert stores.write(lambda tx: channels.chat(tx, number, "tiny:anna")) is None
+    assert messages.waiting(number, "tiny:anna", 10) == []
+    assert len(messages.waiting(number, "tiny:olena", 10)) == 1
+    assert stores.write(lambda tx: messages.ref_of(tx, number, "tiny:anna:1")) is None
