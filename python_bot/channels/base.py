@@ -233,7 +233,8 @@ class MarksRead(Protocol):
 @runtime_checkable
 class FindsSent(Protocol):
     def find_sent(self, account: Account, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
-        """Nobody knows whether a part arrived (we died, the network did): its ids if it did, else ().
+        """Nobody knows whether a part arrived (we died, the network did): its ids if it did, else (). Ids of other
+        messages that say the same may be among them: those that are known are left out by whoever asks.
 
         `since`: Unix seconds of the first try. A messenger without this is asked again: better twice than never.
         """

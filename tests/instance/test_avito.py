@@ -124,3 +124,19 @@ def test_what_colleagues_write_outside_the_topics_is_nobodys(other: World) -> No
     assert other.telegram.wait_confirmed(other.bot)
     wait_idle(other.server)
     assert len(other.portal.chats) == before
+
+
+def test_a_busy_chat_holds_no_other_one_up(world: World) -> None:
+    """One topic has a backlog when another client writes once: they have their turns one after the other."""
+    fair = world.another()
+    fair.connected(topics=True)
+    busy, quiet = (fair.shop.buyer(name, fair.shop.item("Ковёр")) for name in ("Зоя", "Яна"))
+    for number in range(6):
+        busy.writes(str(number))
+        world.avito.clock.advance(1)
+    quiet.writes("один")
+    until(lambda: "один" in fair.in_topics().get("Яна · Ковёр", []), 30, what="the quiet one is shown")
+    assert "5" not in fair.in_topics()["Зоя · Ковёр"]
+    until(lambda: "5" in fair.in_topics()["Зоя · Ковёр"], 30, what="and then the rest of the busy one")
+    assert fair.in_topics()["Зоя · Ковёр"][1:] == [str(number) for number in range(6)]
+    assert max(delivery.seconds for delivery in world.avito.deliveries if delivery.status == 200) < 0.5
