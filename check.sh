@@ -58,8 +58,9 @@ main() {
 	# Last, so that pytest's own closing line is the last one. No test may hang: the slowest boots machines.
 	echo '== tests (pytest)'
 	local workers=()
-	# Whole files in the order of tests/conftest.py.
-	[ $# -gt 0 ] || workers=(-n 2 --dist loadfile --no-loadscope-reorder)
+	# Whole files in the order of tests/conftest.py. Three at a time on two cores: most of them wait for a portal's pace,
+	# or for a machine.
+	[ $# -gt 0 ] || workers=(-n 3 --dist loadfile --no-loadscope-reorder)
 	python -m pytest --timeout 600 "${workers[@]}" "$@" && [ ${#FAILED[@]} -eq 0 ]
 }
 

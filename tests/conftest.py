@@ -19,22 +19,40 @@ settings.register_profile(
 settings.load_profile("b24bot")
 
 
-# The files that run longest, in falling order: two workers that take whole files from here end at about the same time,
-# and neither is left alone with a long one at the end.
+# The files that run longest (half a minute and more), in falling order: workers that take whole files from here end at
+# about the same time, and none is left alone with a long one at the end.
 LONGEST: Final = (
     "instance/test_whole.py",
+    "cli/test_doctor.py",
     "e2e/test_accidents.py",
+    "instance/test_sync.py",
     "e2e/test_https.py",
     "e2e/test_upgrades.py",
+    "instance/test_page_in_chromium.py",
     "e2e/test_doctor.py",
+    "instance/test_ui_in_chromium.py",
+    "instance/test_page.py",
+    "instance/test_files.py",
     "e2e/test_firewall.py",
     "instance/test_crash.py",
     "e2e/test_setup.py",
     "e2e/test_first_install.py",
+    "instance/test_trust.py",
+    "instance/test_tokens.py",
+    "instance/test_setup.py",
     "e2e/test_duckdns.py",
     "e2e/test_daily.py",
+    "instance/test_vectors.py",
+    "instance/test_handover.py",
+    "instance/test_storage_faults.py",
+    "instance/test_fetch_mode.py",
     "e2e/test_wizard.py",
     "e2e/test_moving.py",
+    "cli/test_demo.py",
+    "instance/test_relay.py",
+    "instance/test_relay_storm.py",
+    "instance/test_telegram_storm.py",
+    "api/test_generated_requests.py",
 )
 
 
