@@ -68,8 +68,9 @@ class Accounts:
                 parts.channels.introduce(tx, account_id, identity)
                 if line_id is not None:
                     parts.channels.set_line(tx, account_id, line_id)
-                if options is not None:
-                    parts.channels.set_options(tx, account_id, options)
+                held = parts.channels.held(tx, account_id)
+                if options is not None and held is not None:
+                    parts.channels.set_options(tx, account_id, {**held.account.options, **options})
             parts.channels.set_secrets(tx, account_id, secrets)
             if problem:
                 parts.channels.set_state(tx, account_id, "failing", problem)

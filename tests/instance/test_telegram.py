@@ -13,7 +13,7 @@ import pytest
 
 from python_bot.simulator import SimulatedPortal
 from python_bot.simulator.model import Message
-from python_bot.simulator.telegram import Bot, Client, TelegramServer
+from python_bot.simulator.telegram import PNG, Attachment, Bot, Client, TelegramServer
 from tests.instance.tools import at_work, wait_idle
 from tests.support import TOKEN, Server, until
 from tests.support.server import ROOT, Answer
@@ -141,3 +141,102 @@ def test_the_examples_for_curl_bring_an_update_and_an_answer(world: World) -> No
     wait_idle(world.server)
     assert [message.content["text"] for message in olga.shown] == ["Ivan:\nHello from the portal"]
     assert world.texts(olga) == ["Hello from curl"]
+
+
+def open_dialog(world: World, name: str) -> tuple[Client, int]:
+    """A new client whose dialog is open in the portal, and the portal's chat."""
+    client = world.api.client(world.bot, name)
+    client.writes("Добрый день!")
+    until(lambda: world.texts(client) == ["Добрый день!"], what="the portal has it")
+    return client, world.chat_of(client)
+
+
+def test_every_kind_of_a_clients_message_is_in_the_portal_and_in_the_archive(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    answer = world.portal.operator(27).writes(chat_id, "Покажите")
+    until(lambda: answer.delivered_as, what="it is delivered")
+    olga.writes("Вот", reply_to=olga.shown[-1])
+    olga.sends_photo(b"\x89PNG photo", "фото")
+    olga.sends_document("смета.xlsx", b"PK sheet")
+    olga.sends_voice(b"OggS voice")
+    olga.sends_video(b"video")
+    olga.sends_video_note(b"round")
+    olga.sends_sticker(emoji="👍")
+    olga.sends_location()
+    olga.sends_contact("79990000000")
+    olga.sends_album(Attachment("photo", b"\x89PNG one", "", "image/png", "две"), Attachment("photo", b"\x89PNG two"))
+    until(lambda: len(world.shown(olga)) == 12, what="the portal has everything")
+    files = [tuple(file.name.partition("_")[0] for file in message.files) for message in world.shown(olga)]
+    texts = world.texts(olga)
+    assert texts[2].startswith(">> Магазин: Иван Петров: Покажите\nВот")
+    assert texts[3:5] == ["фото", ""] and files[3:9] == [
+        ("photo",),
+        ("смета.xlsx",),
+        ("voice",),
+        ("clip.mp4",),
+        ("video",),
+        ("sticker",),
+    ]
+    assert texts[8] == "Стикер 👍" and texts[9].startswith("Геопозиция\nhttps://yandex.ru/maps/")
+    assert texts[10].startswith("Контакт: Olga, +79990000000 (номер самого клиента)")
+    assert texts[11] == "две" and len(files[11]) == 2
+    wait_idle(world.server)
+    archive = world.server.messages(chat_id)
+    kept = {row["text_plain"] for row in archive}
+    assert {"фото", "Стикер 👍", "две"} <= kept
+    assert sum(len(row["files"]) for row in archive) == 8
+
+
+def test_files_of_the_team_arrive_as_what_they_are(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    portal, operator = world.portal, world.portal.operator(27)
+    before = len(world.api.calls)
+    pictures = [portal.file("a.png", PNG), portal.file("b.png", PNG)]
+    for files in ([portal.file("договор.pdf", b"%PDF-1.4")], pictures):
+        answer = operator.writes(chat_id, "Вот", files=files)
+        until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]
+        assert len(answer.delivered_as) == len(files)
+    assert [call.method for call in world.api.calls[before:] if call.method in ("sendDocument", "sendMediaGroup")] == [
+        "sendDocument",
+        "sendMediaGroup",
+    ]
+    assert olga.shown[1].content["document"]["file_name"] == "договор.pdf"
+
+
+def test_edits_and_deletions_are_carried_over_both_ways(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    question = olga.shown[0]
+    olga.edits(question, "Добрый вечер!")
+    until(lambda: world.texts(olga) == ["Добрый вечер!"], what="the portal has the correction")
+    answer = world.portal.operator(27).writes(chat_id, "Слушаю")
+    until(lambda: answer.delivered_as, what="it is delivered")
+    world.portal.operator(27).edits(answer, "Слушаю Вас")
+    until(lambda: "Слушаю Вас" in olga.shown[-1].content["text"], what="the client has the correction")
+    world.portal.operator(27).deletes(answer)
+    until(lambda: len(olga.shown) == 1, what="it is taken back")
+
+
+def test_a_client_who_blocks_the_bot_is_seen_and_the_operator_is_told_what_to_do(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    olga.blocks_bot()
+    until(lambda: any("заблокировал бота" in text for text in world.texts(olga)), what="the dialog says so")
+    answer = world.portal.operator(27).writes(chat_id, "Вы здесь?")
+    until(lambda: any("Клиенту не доставлено" in text for text in world.texts(olga)), what="the operator is told")
+    assert not answer.delivered_as
+    olga.unblocks_bot()
+    until(lambda: any("снова можно писать" in text for text in world.texts(olga)), what="the dialog says so")
+    again = world.portal.operator(27).writes(chat_id, "А теперь?")
+    until(lambda: again.delivered_as, what="it is delivered")
+
+
+def test_another_program_that_asks_for_the_bot_is_explained(world: World) -> None:
+    description = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+    world.api.faults.refuse("getUpdates", 409, description)
+    client = world.api.client(world.bot, "Olga")
+    client.writes("Слышно?")  # ends the question that is waiting; the next one is refused
+    until(lambda: "ещё одна программа" in (world.bot_row()["problem"] or ""), what="the account says so")
+    bot = world.bot_row()["id"]
+    assert world.ask("PATCH", f"/{bot}", {"active": False}).json["state"] == "off"
+    assert world.ask("PATCH", f"/{bot}", {"active": True}).status == 200
+    until(lambda: world.bot_row()["state"] == "working", what="it works again")
+    until(lambda: world.texts(client) == ["Слышно?"], what="nothing was lost")

@@ -79,7 +79,7 @@ def blueprint(kind: Kind, accounts: Accounts, access: Access, waiting: Callable[
         for name in kind.needs:
             if name not in secrets:
                 raise _bad(name, "must be given")
-        line_id, options = _line(given), {**kind.flags, **_flags(given, kind)}
+        line_id, options = _line(given), _flags(given, kind)
         held, is_new = _asking(lambda: accounts.add(kind.channel, secrets, line_id, options))
         return jsonify(shown(held)), 201 if is_new else 200
 
