@@ -16,6 +16,8 @@ timeout = 120
 graceful_timeout = 30
 keepalive = 75
 backlog = 512
+# As long as nginx takes one: what it lets through is answered by the application, in JSON.
+limit_request_line = 8190
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True

@@ -126,6 +126,11 @@ def test_a_wrong_method_is_answered_405_with_those_allowed(api: Server) -> None:
         assert answer.headers["Allow"]
 
 
+def test_a_long_request_line_is_answered_in_json(api: Server) -> None:
+    answer = api.get(f"/api/dialogs?limit={'1' * 8000}", **BEARER)
+    assert error_code(answer) == (400, "bad_parameter")
+
+
 def test_an_unknown_dialog_is_404_in_json(api: Server) -> None:
     for chat_id in ("0", "1", "99999999999999999999999999", str(2**63)):
         assert error_code(api.get(f"/api/dialogs/{chat_id}", **BEARER)) == (404, "dialog_unknown")
