@@ -298,7 +298,7 @@ def test_an_employee_opens_the_archive_inside_the_portal(browser: Browser, scene
             return bool(browser.run("return !(document.getElementById('archive')?.hidden ?? true)"))
 
         until(offered, 30, what="the archive is offered")
-        browser.click("#archive button.main")
+        browser.click("#archive button")
         until(lambda: browser.has(".rows"), 20, what="the list is shown in the frame")
         assert name in browser.text(".who")
         assert browser.has("nav a[href$='/health']") is (user_id == 1)
