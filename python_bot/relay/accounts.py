@@ -14,7 +14,7 @@ from ..db import Tx
 from ..errors import CallRefused, DeliveryFailed, NoSuchAccount, NotAuthorized, PortalError
 from ..model import Job, NewJob
 from .inbox import chat_jobs
-from .kinds import attach_job
+from .kinds import CHANNEL_ATTACH, attach_job
 from .openline import connector_id
 from .parts import RelayParts
 from .topics import desk_of
@@ -305,5 +305,8 @@ class Accounts:
             )
 
     def _changed(self, account_id: int) -> None:
-        self._parts.intake.queue(attach_job(account_id))
+        """Connect it now, whatever a failure was to be waited for: somebody may have mended what it was."""
+        parts = self._parts
+        parts.storage.write(lambda tx: parts.outbox.hasten(tx, (CHANNEL_ATTACH,), self._now()))
+        parts.intake.hurry(attach_job(account_id))
         self._parts.accounts_changed()

@@ -126,6 +126,28 @@ def test_what_colleagues_write_outside_the_topics_is_nobodys(other: World) -> No
     assert len(other.portal.chats) == before
 
 
+def test_a_missing_tariff_is_visible_and_a_shop_without_a_line_lives_in_its_topics(world: World) -> None:
+    alone = world.another()
+    alone.shop.stops_paying()
+    shop_id = alone.add(line=False, topics=True)["id"]
+    until(lambda: alone.account(shop_id)["webhook_last_error"], what="the tariff is named")
+    found = alone.account(shop_id)
+    assert (found["state"], found["webhook_enabled"]) == ("failing", False)
+    assert "тариф Avito не включает API мессенджера" in found["webhook_last_error"]
+    alone.shop.stops_paying(False)
+    alone.server.request("PATCH", f"/api/avito/accounts/{shop_id}", b"{}", **BEARER)
+    until(lambda: alone.account(shop_id)["webhook_enabled"], what="it is tried again at once")
+
+    lena = alone.shop.buyer("Лена", alone.shop.item("Кресло"))
+    lena.writes("Торг?")
+    topic = topic_of(alone, "Лена · Кресло")
+    until(lambda: "Торг?" in alone.in_topics()[topic.name], what="the topic has it")
+    alone.manager.writes("Да", thread=topic)
+    until(lambda: [message.text for message in lena.shown] == ["Торг?", "Да"], what="the client has it")
+    wait_idle(alone.server)
+    assert (alone.in_line(lena), alone.in_topics()[topic.name][1:]) == ([], ["Торг?", "Да"])
+
+
 def test_a_busy_chat_holds_no_other_one_up(world: World) -> None:
     """One topic has a backlog when another client writes once: they have their turns one after the other."""
     fair = world.another()
