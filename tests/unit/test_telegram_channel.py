@@ -333,3 +333,21 @@ def test_silence_is_a_doubt_and_nothing_else(
     with pytest.raises(DeliveryFailed) as caught:
         say(telegram, account, olga, "Да")
     assert caught.value.status is None and not caught.value.final
+
+
+def test_several_changes_of_one_message_do_not_wait_for_each_other(
+    api: TelegramServer, account: Account, olga: Client
+) -> None:
+    telegram = Telegram(BotApi(Http("Telegram"), api.url), Http("Bitrix24"))
+    ids = [f"{olga.id}:{olga.writes(text).message_id}" for text in ("раз", "два", "три")]
+    (part,) = telegram.parts(Outgoing("1", chat(olga), "Да"))
+    (sent,) = telegram.deliver(account, chat(olga), part)
+    for text in ("Нет", "Да", "Нет"):
+        (part,) = telegram.parts(Outgoing("1", chat(olga), text))
+        telegram.edit(account, chat(olga), sent, part)
+    for message_id in (sent, sent, ids[0]):
+        telegram.delete(account, chat(olga), message_id)
+    api.faults.flood(3, "deleteMessage")
+    with pytest.raises(DeliveryFailed) as caught:
+        telegram.delete(account, chat(olga), ids[1])
+    assert caught.value.retry_after_s == 3.0

@@ -179,19 +179,27 @@ class Telegram:
     def _unless(self, description: str, account: Account, chat_id: str, act: Callable[[To], tuple[str, ...]]) -> None:
         """What is so already is success."""
         try:
-            self._in_turn(account, chat_id, act)
+            self._in_turn(account, chat_id, act, is_message=False)
         except Refused as refused:
             if description not in refused.description:
                 raise
 
-    def _in_turn(self, account: Account, chat_id: str, act: Callable[[To], tuple[str, ...]]) -> tuple[str, ...]:
-        """Within the limits; once more where the chat has moved to. Raises DeliveryFailed with the pause it needs."""
+    def _in_turn(
+        self, account: Account, chat_id: str, act: Callable[[To], tuple[str, ...]], *, is_message: bool = True
+    ) -> tuple[str, ...]:
+        """Within the limits; once more where the chat has moved to. Raises DeliveryFailed with the pause it needs.
+
+        A change is no message, and several belong to one: if they waited for each other's turn in the chat, whoever
+        begins anew with the first would never come to the last.
+        """
         chat, thread = topics.split(chat_id)
         in_topic = {"message_thread_id": thread} if thread else {}
         bot = account.identity.external_id
         place = ("chat", bot, str(chat))
-        limits = {("account", bot): ACCOUNT_LIMIT, place: CHAT_LIMIT}
-        if chat < 0:
+        limits: dict[tuple[str, ...], Limit] = {("account", bot): ACCOUNT_LIMIT}
+        if is_message:
+            limits[place] = CHAT_LIMIT
+        if is_message and chat < 0:
             limits["group", bot, str(chat)] = GROUP_LIMIT
         self._pace.acquire(limits, self.title)
         try:
