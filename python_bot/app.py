@@ -127,6 +127,15 @@ def flask_app(instance: Instance) -> Flask:
             instance.storage, instance.subscriptions, instance.guard, access, instance.courier.begin_anew
         ),
         avito_api.blueprint(instance.accounts, access),
+        *(
+            accounts_api.blueprint(
+                accounts_api.of_channel(name, instance.relay.registry.needs(name)),
+                instance.accounts,
+                access,
+                instance.relay.messages.count_waiting,
+            )
+            for name in instance.relay.registry.more
+        ),
         admin_api.blueprint(
             access, lambda: monitor.status(instance), instance.switch, instance.reinit_db, arrivals.marks
         ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingsError
 from .base import Channel, Setup
@@ -34,6 +34,7 @@ class Registry:
         api_urls: Mapping[str, str] | None = None,
         observe: Callable[[Call], None] = lambda call: None,
     ) -> None:
+        self.more = tuple(more)
         self.modules = {**BUILT_IN, **more}
         self._api_urls = api_urls or {}
         self._observe = observe
@@ -49,11 +50,19 @@ class Registry:
                 self._loaded[name] = self._create(name)
             return self._loaded[name]
 
+    def needs(self, name: str) -> tuple[str, ...]:
+        """Which secrets an account of a channel from elsewhere is opened with. Raises SettingsError."""
+        found: tuple[str, ...] = self._of_module(name, "SECRETS")
+        return found
+
     def _create(self, name: str) -> Channel:
+        create: Callable[[Setup], Channel] = self._of_module(name, "create")
+        return create(Setup(self._instance, self._public_url, self._api_urls.get(name, ""), self._observe))
+
+    def _of_module(self, name: str, member: str) -> Any:
         if name not in self.modules:
             raise SettingsError([f"there is no channel {name!r}: B24BOT_CHANNELS names further ones"])
         try:
-            create: Callable[[Setup], Channel] = importlib.import_module(self.modules[name]).create
+            return getattr(importlib.import_module(self.modules[name]), member)
         except (ImportError, AttributeError) as error:
             raise SettingsError([f"the channel {name!r} cannot be loaded: {error}"]) from None
-        return create(Setup(self._instance, self._public_url, self._api_urls.get(name, ""), self._observe))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ import pytest
 
 from python_bot.simulator import SimulatedPortal
 from python_bot.simulator.model import Message
-from tests.instance.tools import at_work, wait_idle
+from tests.instance.tools import BEARER, at_work, wait_idle
 from tests.support import Server, until
 from tests.support.server import ROOT
 from tests.support.tiny import Postbox
@@ -33,16 +31,12 @@ World = tuple[SimulatedPortal, Server, Postbox]
 def connected(line_id: int | None = 3, **portal: Any) -> Iterator[World]:
     """An instance with one account of the tiny messenger on a line."""
     with Postbox() as box, SimulatedPortal(**portal) as simulated, at_work(simulated, env=ENV) as (_, server):
-        server.stop()
-        with contextlib.closing(sqlite3.connect(server.home / "dialogs.db")) as db, db:
-            db.execute(
-                "INSERT INTO channel_accounts (channel, external_id, name, line_id, connector_id, created_at)"
-                " VALUES ('tiny', 'box-1', 'Our box', ?, ?, 1785312000)",
-                (line_id, CONNECTOR),
-            )
-            secrets = {**box.secrets, "webhook_secret": "hook-secret-0123456789"}
-            db.executemany("INSERT INTO channel_secrets VALUES (1, ?, ?)", secrets.items())
-        server.start()
+        secrets = {**box.secrets, "webhook_secret": "hook-secret-0123456789"}
+        body = json.dumps({**secrets, "line_id": line_id}).encode()
+        made = server.request("POST", "/api/channels/tiny/accounts", body, **BEARER)
+        assert made.status == 201, made.text
+        assert made.json["connector_id"] == CONNECTOR
+        assert box.token not in made.text and "hook-secret" not in made.text
         wait_idle(server)
         yield simulated, server, box
 

@@ -33,6 +33,8 @@ from python_bot.channels.base import (
 )
 from python_bot.errors import BadEvent, DeliveryFailed
 
+SECRETS = ("address",)
+
 # --- the channel --------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import Any, Final, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
@@ -45,9 +46,23 @@ class Kind:
     fresh: Callable[[], Mapping[str, str]] = dict
 
 
+def of_channel(name: str, needs: tuple[str, ...]) -> Kind:
+    """Of a channel from elsewhere, which has no names of its own for its accounts."""
+    return Kind(
+        channel=name,
+        path=f"channels/{name}/accounts",
+        plural="accounts",
+        number="number",
+        needs=needs,
+        may=("webhook_secret",),
+        flags={"signature": True},
+        fresh=lambda: {"webhook_secret": token_urlsafe(32)},
+    )
+
+
 def blueprint(kind: Kind, accounts: Accounts, access: Access, waiting: Callable[[], Mapping[int, int]]) -> Blueprint:
     """`waiting`: account -> how many messages of clients did not reach the portal yet."""
-    api = Blueprint(kind.plural, __name__, url_prefix=f"/api/{kind.path}")
+    api = Blueprint(kind.path.replace("/", "_"), __name__, url_prefix=f"/api/{kind.path}")
 
     @api.before_request
     def allow() -> None:
