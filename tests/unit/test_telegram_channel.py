@@ -351,3 +351,17 @@ def test_several_changes_of_one_message_do_not_wait_for_each_other(
     with pytest.raises(DeliveryFailed) as caught:
         telegram.delete(account, chat(olga), ids[1])
     assert caught.value.retry_after_s == 3.0
+
+
+def test_an_edit_in_which_nothing_is_to_be_seen_is_none(telegram: Telegram, account: Account, olga: Client) -> None:
+    question = olga.writes("https://example.org")
+    olga.touches(question)
+    first = telegram.poll(account, "", never)
+    assert [one.change for one in first.happened if isinstance(one, Incoming)] == ["message"]
+    olga.edits(question, "https://example.org/2")
+    second = telegram.poll(account, first.cursor, never)
+    assert [one.change for one in second.happened if isinstance(one, Incoming)] == ["edit"]
+    assert telegram.poll(account, first.cursor, never) == second  # it could not be stored, and is told again
+    olga.edits(question, "https://example.org")
+    third = telegram.poll(account, second.cursor, never)
+    assert [one.text for one in third.happened if isinstance(one, Incoming)] == ["https://example.org"]

@@ -17,6 +17,7 @@ from ..pace import Limit, Pace
 from . import inbound, outbound, topics
 from .client import BotApi, Refused
 from .delivery import send
+from .edits import LastSeen
 
 POLL_S: Final = 25  # a long poll of Telegram; https://core.telegram.org/bots/api#getupdates
 ANSWER_S: Final = 10.0  # how much later than asked its answer may come
@@ -39,6 +40,7 @@ class Telegram:
     def __init__(self, api: BotApi, portal: Http, hook_url: str = "", pace: Pace | None = None) -> None:
         self._api, self._portal, self._hook_url = api, portal, hook_url
         self._pace = pace or Pace()
+        self._seen = LastSeen()
 
     def identify(self, secrets: Mapping[str, str]) -> Identity:
         try:
@@ -104,10 +106,11 @@ class Telegram:
             raise DeliveryFailed("Telegram: ответ на getUpdates непонятен", unreachable=True)
         numbers = [update["update_id"] for update in updates]
         happened = [one for update in updates for one in inbound.read_update(account.identity.external_id, update)]
-        return Polled(tuple(happened), str(numbers[-1] + 1) if numbers else cursor, 0.0)
+        fresh = self._seen.without_unchanged(account.id, happened)
+        return Polled(fresh, str(numbers[-1] + 1) if numbers else cursor, 0.0)
 
     def read_hook(self, account: Account, body: bytes) -> Sequence[Happened]:
-        return inbound.read_hook(account.identity.external_id, body)
+        return self._seen.without_unchanged(account.id, inbound.read_hook(account.identity.external_id, body))
 
     def open_file(self, account: Account, ref: str) -> Content:
         token = account.secrets["token"]
