@@ -241,7 +241,8 @@ def _clock_ahead(endpoint: str) -> float | None:
     )
     try:
         connection.request("HEAD", "/", headers={"User-Agent": "b24bot"})
-        date = connection.getresponse().getheader("Date") or ""
+        with connection.getresponse() as answer:
+            date = answer.getheader("Date") or ""
         return time.time() - email.utils.parsedate_to_datetime(date).timestamp()
     except (OSError, http.client.HTTPException, ValueError):
         return None

@@ -141,8 +141,8 @@ def _status(address: str, port: int, secure: bool, checked: str, method: str, pa
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             connection.sock = context.wrap_socket(connection.sock, server_hostname=host.partition(":")[0])
         connection.request(method, path, b"" if method == "POST" else None, {"Host": host, MARKER: marker})
-        answer = connection.getresponse()
-        answer.read()
+        with connection.getresponse() as answer:
+            answer.read()
         return answer.status
     finally:
         connection.close()

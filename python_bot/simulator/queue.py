@@ -150,8 +150,9 @@ def post_form(url: str, body: str, timeout_s: float) -> int:
             "Connection": "close",
         }
         connection.request("POST", target, body.encode(), headers)
-        response = connection.getresponse()
-        response.read()
-        return response.status
+        # An answer that breaks off keeps the socket, which the connection has given to it.
+        with connection.getresponse() as response:
+            response.read()
+            return response.status
     finally:
         connection.close()

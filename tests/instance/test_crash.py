@@ -48,8 +48,8 @@ class Writer(threading.Thread):
             try:
                 connection = connection or http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=20)
                 connection.request("POST", "/python_bot/", body, FORM)
-                answer = connection.getresponse()
-                answer.read()
+                with connection.getresponse() as answer:
+                    answer.read()
             except (OSError, http.client.HTTPException):
                 if connection is not None:
                     connection.close()

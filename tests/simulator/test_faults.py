@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
+import socket
+import struct
 import threading
+import warnings
 
 import pytest
+
+from python_bot.simulator.queue import post_form
 
 
 def test_events_leave_after_the_answer_that_caused_them(portal, receiver, b24, bot):
@@ -180,3 +186,32 @@ def test_connections_stay_open_and_many_are_served_at_once(portal, b24):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_receiver_that_breaks_off_in_its_answer_leaves_no_open_socket() -> None:
+    """Otherwise the warning about it comes in whatever test runs when it is collected."""
+    half = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100\r\n\r\nhalf"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(half)
+                begun.wait(5)
+                # No time to linger: the connection is reset, as a killed process leaves it.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        begun = threading.Event()
+        threading.Timer(0.2, begun.set).start()  # the head of the answer has been read by then
+        breaking = threading.Thread(target=break_off)
+        breaking.start()
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            with pytest.raises(OSError) as caught:
+                post_form(f"http://127.0.0.1:{listener.getsockname()[1]}/", "x", 5)
+            caught.value.itself = caught.value  # a cycle, as a kept traceback makes it
+            del caught
+            gc.collect()
+        breaking.join()
+    assert [str(warning.message) for warning in warned] == []

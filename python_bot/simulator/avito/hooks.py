@@ -124,8 +124,8 @@ class Hooks:
             if url.hostname != "127.0.0.1":
                 raise OSError("no such host")
             connection.request("POST", url.path + (f"?{url.query}" if url.query else ""), body, headers)
-            answer = connection.getresponse()
-            answer.read()
+            with connection.getresponse() as answer:
+                answer.read()
             status = answer.status
         except (OSError, http.client.HTTPException) as failure:
             error = str(failure) or type(failure).__name__

@@ -121,8 +121,8 @@ class Doors:
         connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=FETCH_TIMEOUT_S)
         try:
             connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""))
-            answer = connection.getresponse()
-            content = answer.read()
+            with connection.getresponse() as answer:
+                content = answer.read()
         except (OSError, http.client.HTTPException):
             return bad_request("failed to get HTTP URL content")
         finally:

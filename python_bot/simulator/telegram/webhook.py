@@ -161,8 +161,8 @@ class Webhooks:
                 raise OSError("Failed to resolve host: No address associated with hostname")
             path = (url.path or "/") + (f"?{url.query}" if url.query else "")
             connection.request("POST", path, json.dumps(update.wire()).encode(), headers)
-            answer = connection.getresponse()
-            answer.read()
+            with connection.getresponse() as answer:
+                answer.read()
             status = answer.status
             asked = answer.headers.get("Retry-After", "")
             retry_after = min(float(asked), LONGEST_RETRY_AFTER_S) if asked.isdigit() else None
