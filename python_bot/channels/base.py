@@ -150,7 +150,7 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; never shown to a client as it is.
+    """A file of the team. `url`: where its content can be read from now; shown to a client only where the messenger takes no such file.
 
     `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
     """
