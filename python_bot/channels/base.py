@@ -150,7 +150,8 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; shown to a client only where the messenger takes no such file.
+    """A file of the team. `url`: where its content can be read from now; a client sees it only where the messenger
+    takes no such file.
 
     `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
     """
