@@ -100,6 +100,17 @@ def test_what_is_no_domain_is_refused_with_a_next_step(pasted: str) -> None:
     assert refused.value.next_step
 
 
+def test_a_name_that_mixes_alphabets_is_taken_when_it_is_meant_and_known_from_then_on(tmp_path: Path) -> None:
+    ascii_name = "приmер.рф".encode("idna").decode()
+    refused = botctl(tmp_path, "shop", "create", "--domain", "приmер.рф", "--yes")
+    assert refused.returncode == 1 and "--allow-mixed-scripts" in refused.stderr
+    create(tmp_path, "shop", "--domain", "приmер.рф", "--allow-mixed-scripts")
+    assert (tmp_path / f"etc/nginx/b24bots.d/{ascii_name}/shop.conf").is_file()
+    before = files(tmp_path)
+    assert botctl(tmp_path, "shop", "create", "--yes").returncode == 0
+    assert files(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     "text, found",
     [
