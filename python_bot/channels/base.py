@@ -14,14 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
-
-if TYPE_CHECKING:
-    from .http import Call
+from typing import Literal, Protocol, runtime_checkable
 
 AccountState = Literal["connecting", "working", "failing", "off"]
 Speaker = Literal["client", "staff", "system"]
 Change = Literal["message", "edit", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished request, for figures and journals. `status`: None when no answer came, `failure` names why."""
+
+    method: str
+    host: str
+    status: int | None
+    failure: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from ..errors import DeliveryFailed
 from . import multipart
-from .base import Content
+from .base import Call, Content
 from .multipart import Upload
 from .wire import Abandoned, Connection, Patience
 
@@ -45,17 +45,6 @@ class Answer:
     status: int
     retry_after_s: float | None
     json: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One finished request, for figures and journals. `status`: None when no answer came, `failure` names why."""
-
-    method: str
-    host: str
-    status: int | None
-    failure: str
-    seconds: float
 
 
 class Http:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import importlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..errors import SettingsError
-from .base import Channel, Setup
-
-if TYPE_CHECKING:
-    from .http import Call
+from .base import Call, Channel, Setup
 
 BUILT_IN: Final = {"telegram": "python_bot.channels.telegram.channel", "avito": "python_bot.channels.avito.channel"}
 

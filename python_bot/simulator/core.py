@@ -13,7 +13,7 @@ from .clock import Clock
 from .downloads import Downloads
 from .events import Events
 from .faults import Faults, HttpFaults
-from .journal import Journal
+from .journal import Call, Delivery, Journal
 from .limits import Limits
 from .model import (
     Bot,
@@ -51,7 +51,7 @@ class Core:
         self.rng = random.Random(seed)
         self.lock = threading.RLock()
         self.clock = Clock()
-        self.journal = Journal()
+        self.journal = Journal[Call, Delivery]()
         self.limits = Limits(limits)
         self.faults = Faults(latency_s, seed)
         self.oauth_faults = HttpFaults()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+_Call = TypeVar("_Call")
+_Delivery = TypeVar("_Delivery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +50,29 @@ class Delivery:
         return 200 <= self.status < 300
 
 
-class Journal:
+class Journal(Generic[_Call, _Delivery]):
+    """Calls and deliveries as each simulated service describes its own."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: list[Call] = []
-        self._deliveries: list[Delivery] = []
+        self._calls: list[_Call] = []
+        self._deliveries: list[_Delivery] = []
 
-    def called(self, call: Call) -> None:
+    def called(self, call: _Call) -> None:
         with self._lock:
             self._calls.append(call)
 
-    def delivered(self, delivery: Delivery) -> None:
+    def delivered(self, delivery: _Delivery) -> None:
         with self._lock:
             self._deliveries.append(delivery)
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[_Call]:
         with self._lock:
             return list(self._calls)
 
     @property
-    def deliveries(self) -> list[Delivery]:
+    def deliveries(self) -> list[_Delivery]:
         with self._lock:
             return list(self._deliveries)
 

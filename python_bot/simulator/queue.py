@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from .clock import Clock
 from .faults import Faults
-from .journal import Delivery, Journal
+from .journal import Call, Delivery, Journal
 from .php import http_build_query
 
 USER_AGENT = "Bitrix24 Webhook Engine"
@@ -32,7 +32,7 @@ class Event:
 
 
 class EventQueue:
-    def __init__(self, journal: Journal, faults: Faults, clock: Clock, workers: int = 16) -> None:
+    def __init__(self, journal: Journal[Call, Delivery], faults: Faults, clock: Clock, workers: int = 16) -> None:
         self.timeout_s = 10.0
         self.keep_bodies = True
         self._journal, self._faults, self._clock = journal, faults, clock

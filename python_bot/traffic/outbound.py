@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from ..attachments.download import Fetched
 from ..bitrix.transport import Exchange
+from ..channels.base import Call
 from ..subscriptions.courier import Called
 from . import shape
 from .record import Cause, Outcome, Record, current_causes
-
-if TYPE_CHECKING:
-    from ..channels.http import Call  # an instance without messengers does not load it
 
 VERBS: Final = ("GET", "POST", "PUT", "DELETE")
 POLLS: Final = "poll-"  # begins the trace of an account that is asked again and again

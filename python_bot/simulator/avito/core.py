@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..clock import Clock
+from ..journal import Journal
 from .faults import AvitoFaults
 from .hooks import Hooks
-from .journal import Journal
+from .journal import Call, Delivery
 from .limits import Limit
 from .model import Chat, ChatType, Item, Message, Person, Picture, Shop, Voice
 from .tokens import Tokens
@@ -42,7 +43,7 @@ class Core:
         self.limit = Limit()
         self.faults = AvitoFaults()
         self.faults.now = self.clock.now
-        self.journal = Journal()
+        self.journal = Journal[Call, Delivery]()
         self.build = Build()
         self.tokens = Tokens(self.clock, self.rng)
         self.hooks = Hooks(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,28 +37,3 @@ class Delivery:
     @property
     def ok(self) -> bool:
         return self.status == 200
-
-
-class Journal:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: list[Call] = []
-        self._deliveries: list[Delivery] = []
-
-    def called(self, call: Call) -> None:
-        with self._lock:
-            self._calls.append(call)
-
-    def delivered(self, delivery: Delivery) -> None:
-        with self._lock:
-            self._deliveries.append(delivery)
-
-    @property
-    def calls(self) -> list[Call]:
-        with self._lock:
-            return list(self._calls)
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        with self._lock:
-            return list(self._deliveries)

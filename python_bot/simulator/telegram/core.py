@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..clock import Clock
+from ..journal import Journal
 from ..pictures import Picture
 from .faults import TelegramFaults
 from .files import FOLDERS
-from .journal import Journal
+from .journal import Call, Delivery
 from .limits import Flood
 from .model import Bot, Chat, Member, Message, Person, StoredFile, Topic
 from .updates import UpdateQueue
@@ -30,7 +31,7 @@ class Core:
         self.flood = Flood()
         self.faults = TelegramFaults()
         self.faults.now = self.clock.now
-        self.journal = Journal()
+        self.journal = Journal[Call, Delivery]()
         self.local = local
         self.folder = Path()  # where a local server leaves files for its bots
         self.closed_topics_bind_admins = True

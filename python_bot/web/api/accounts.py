@@ -5,7 +5,6 @@ What an account is opened with comes in and never goes out again.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from ...model import time_text
 from ...relay.accounts import KEEP, Accounts
 from ..access import Access
 from ..errors import ApiError
-from . import params
+from . import bodies, params
 from .wanted import MAX_ID
 
 MAX_SECRET: Final = 300
@@ -89,12 +88,12 @@ def blueprint(kind: Kind, accounts: Accounts, access: Access, waiting: Callable[
 
     @api.post("")
     def add() -> tuple[Response, int]:
-        given = _given(*kind.needs, *kind.may, *kind.flags, "line_id")
+        given = bodies.given(*kind.needs, *kind.may, *kind.flags, "line_id")
         secrets = {**kind.fresh(), **_secrets(given, (*kind.needs, *kind.may))}
         for name in kind.needs:
             if name not in secrets:
-                raise _bad(name, "must be given")
-        line_id, options = _line(given), _flags(given, kind)
+                raise bodies.bad(name, "must be given")
+        line_id, options = bodies.line_of(given), _flags(given, kind)
         held, is_new = _asking(lambda: accounts.add(kind.channel, secrets, line_id, options))
         return jsonify(shown(held)), 201 if is_new else 200
 
@@ -106,14 +105,14 @@ def blueprint(kind: Kind, accounts: Accounts, access: Access, waiting: Callable[
     @api.patch("/<int:account_id>")
     def change(account_id: int) -> Response:
         account = one(account_id).account
-        given = _given(*kind.needs, *kind.may, *kind.flags, "line_id", "active")
+        given = bodies.given(*kind.needs, *kind.may, *kind.flags, "line_id", "active")
         secrets, flags = _secrets(given, (*kind.needs, *kind.may)), _flags(given, kind)
         is_off: Any = KEEP
         if "active" in given:
             if not isinstance(given["active"], bool):
-                raise _bad("active", "must be true or false")
+                raise bodies.bad("active", "must be true or false")
             is_off = not given["active"]
-        line_id = _line(given) if "line_id" in given else KEEP
+        line_id = bodies.line_of(given) if "line_id" in given else KEEP
         changed = _asking(
             lambda: accounts.change(
                 account_id,
@@ -147,28 +146,13 @@ def _asking(ask: Callable[[], _Found]) -> _Found:
 # --- what comes in
 
 
-def _given(*known: str) -> dict[str, Any]:
-    """The JSON object of the request, with these members at most."""
-    params.refuse_unknown(request.args)
-    try:
-        found = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ApiError(400, "bad_body", f"send a JSON object with: {', '.join(known)}")
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise ApiError(400, "unknown_parameter", f"unknown member {', '.join(unknown)}; known: {', '.join(known)}")
-    return found
-
-
 def _secrets(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
     found = {name: given[name] for name in names if name in given}
     for name, value in found.items():
         if not isinstance(value, str) or not 0 < len(value) <= MAX_SECRET or not value.isprintable():
-            raise _bad(name, "must be the text that the messenger gave")
+            raise bodies.bad(name, "must be the text that the messenger gave")
     if not _HOOK_SECRET.fullmatch(found.get("webhook_secret", "x")):
-        raise _bad("webhook_secret", "must be of A-Z, a-z, 0-9, _ and -")
+        raise bodies.bad("webhook_secret", "must be of A-Z, a-z, 0-9, _ and -")
     return found
 
 
@@ -176,21 +160,8 @@ def _flags(given: Mapping[str, Any], kind: Kind) -> dict[str, bool]:
     found = {name: given[name] for name in kind.flags if name in given}
     for name, value in found.items():
         if not isinstance(value, bool):
-            raise _bad(name, "must be true or false")
+            raise bodies.bad(name, "must be true or false")
     return found
-
-
-def _line(given: Mapping[str, Any]) -> int | None:
-    line_id = given.get("line_id")
-    if line_id is None:
-        return None
-    if not isinstance(line_id, int) or isinstance(line_id, bool) or not 0 < line_id <= MAX_ID:
-        raise _bad("line_id", "must be the number of an open line")
-    return line_id
-
-
-def _bad(name: str, what: str) -> ApiError:
-    return ApiError(400, "bad_parameter", f"{name} {what}")
 
 
 # --- what goes out

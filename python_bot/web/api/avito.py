@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets as random
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +16,7 @@ from ...relay.accounts import KEEP, PENDING, Accounts
 from ...relay.topics import desk_of
 from ..access import Access
 from ..errors import ApiError
-from . import params
+from . import bodies, params
 from .wanted import MAX_ID
 
 CHANNEL: Final = "avito"
@@ -48,9 +47,9 @@ def blueprint(accounts: Accounts, access: Access) -> Blueprint:
 
     @api.post("")
     def add() -> tuple[Response, int]:
-        given = _given((*_KEYS, *_TARGETS))
+        given = bodies.given(*_KEYS, *_TARGETS)
         keys = {name: _key(given, name) for name in _KEYS}
-        line_id, options = _line(given), _desk(accounts, given, {})
+        line_id, options = bodies.line_of(given), _desk(accounts, given, {})
         pending = Identity(f"{PENDING}{keys['api_client_id']}", "Avito")
         secrets = {**keys, "webhook_secret": random.token_urlsafe(24)}
         try:
@@ -67,16 +66,16 @@ def blueprint(accounts: Accounts, access: Access) -> Blueprint:
     @api.patch("/<int:shop_id>")
     def change(shop_id: int) -> Response:
         account = one(shop_id).account
-        given = _given((*_KEYS, *_TARGETS, "active"))
+        given = bodies.given(*_KEYS, *_TARGETS, "active")
         active = given.get("active", True)
         if not isinstance(active, bool):
-            raise _bad("active", "must be true or false")
+            raise bodies.bad("active", "must be true or false")
         keys: dict[str, str] = {name: _key(given, name) for name in _KEYS if name in given}
         options = _desk(accounts, given, account.options)
         try:
             held = accounts.change(
                 shop_id,
-                line_id=_line(given) if "line_id" in given else KEEP,
+                line_id=bodies.line_of(given) if "line_id" in given else KEEP,
                 secrets={**renewed(account.secrets), **keys} if active else KEEP,
                 options=options,
                 is_off=not active if "active" in given else KEEP,
@@ -130,33 +129,11 @@ def shown(held: Held) -> dict[str, Any]:
 # --- what comes in
 
 
-def _given(known: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON object of the request, with these members at most."""
-    params.refuse_unknown(request.args)
-    try:
-        found = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ApiError(400, "bad_body", f"send a JSON object with: {', '.join(known)}")
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise ApiError(400, "unknown_parameter", f"unknown member {', '.join(unknown)}; known: {', '.join(known)}")
-    return found
-
-
 def _key(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name)
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST or not value.isprintable():
-        raise _bad(name, "must be the text that Avito shows under 'API'")
+        raise bodies.bad(name, "must be the text that Avito shows under 'API'")
     return value.strip()
-
-
-def _line(given: Mapping[str, Any]) -> int | None:
-    line_id = given.get("line_id")
-    if line_id is not None and (not isinstance(line_id, int) or isinstance(line_id, bool) or not 0 < line_id <= MAX_ID):
-        raise _bad("line_id", "must be the number of an open line")
-    return line_id
 
 
 def _desk(accounts: Accounts, given: Mapping[str, Any], former: Mapping[str, object]) -> dict[str, object]:
@@ -168,19 +145,17 @@ def _desk(accounts: Accounts, given: Mapping[str, Any], former: Mapping[str, obj
     if bot_id is None and chat_id is None:
         return rest
     if bot_id is None or chat_id is None:
-        raise _bad("telegram_bot_id", "and telegram_chat_id go together: a bot, and the group where it makes topics")
+        raise bodies.bad(
+            "telegram_bot_id", "and telegram_chat_id go together: a bot, and the group where it makes topics"
+        )
     if isinstance(chat_id, int) and not isinstance(chat_id, bool):
         chat_id = str(chat_id)
     if not isinstance(chat_id, str) or not chat_id.startswith("-") or not chat_id[1:].isdigit() or len(chat_id) > 20:
-        raise _bad("telegram_chat_id", "must be the number of a supergroup, such as -1002000000001")
+        raise bodies.bad("telegram_chat_id", "must be the number of a supergroup, such as -1002000000001")
     if not isinstance(bot_id, int) or isinstance(bot_id, bool) or not 0 < bot_id <= MAX_ID:
-        raise _bad("telegram_bot_id", "must be the id of a bot, as GET /api/telegram/bots shows it")
+        raise bodies.bad("telegram_bot_id", "must be the id of a bot, as GET /api/telegram/bots shows it")
     try:
         accounts.one(bot_id, TELEGRAM)
     except NoSuchAccount:
-        raise _bad("telegram_bot_id", f"names no bot: there is none with the id {bot_id}") from None
+        raise bodies.bad("telegram_bot_id", f"names no bot: there is none with the id {bot_id}") from None
     return {**rest, "telegram_bot_id": bot_id, "telegram_chat_id": chat_id}
-
-
-def _bad(name: str, what: str) -> ApiError:
-    return ApiError(400, "bad_parameter", f"{name} {what}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +16,7 @@ from ...subscriptions.guard import BadUrl, Forbidden, parse
 from ...subscriptions.signing import new_secret
 from ..access import Access, caller
 from ..errors import ApiError
-from . import params
+from . import bodies, params
 from .wanted import MAX_ID
 
 MOST: Final = 20  # subscriptions of an instance: each happening is dealt to every one
@@ -67,8 +66,8 @@ def blueprint(
 
     @api.post("")
     def add() -> tuple[Response, int]:
-        given = _given("url", "events", "line_id")
-        url, events, line_id = _url(given, guard), _events(given), _line(given)
+        given = bodies.given("url", "events", "line_id")
+        url, events, line_id = _url(given, guard), _events(given), bodies.line_of(given)
         if len(subscriptions.all()) >= MOST:
             raise ApiError(409, "too_many_subscriptions", f"there are {MOST} already; delete one first")
         secret = new_secret()
@@ -86,12 +85,12 @@ def blueprint(
     @api.patch("/<int:subscription_id>")
     def change(subscription_id: int) -> Response:
         one(subscription_id)
-        given = _given("url", "events", "active")
+        given = bodies.given("url", "events", "active")
         url = _url(given, guard) if "url" in given else None
         events = _events(given) if "events" in given else None
         active = given.get("active")
         if "active" in given and not isinstance(active, bool):
-            raise _bad("active", "must be true or false")
+            raise bodies.bad("active", "must be true or false")
         storage.write(
             lambda tx: subscriptions.change(tx, subscription_id, time.time(), url=url, events=events, active=active)
         )
@@ -118,7 +117,7 @@ def blueprint(
         text = request.args.get("state", "")
         state = next((each for each in SHOWN if each == text), None)
         if text and state is None:
-            raise _bad("state", f"must be one of: {', '.join(SHOWN)}")
+            raise bodies.bad("state", f"must be one of: {', '.join(SHOWN)}")
         name, limit = f"w{subscription_id}.{text}", params.limit(request.args)
         position = params.read_cursor(name, request.args)
         rows = subscriptions.deliveries(subscription_id, state, position[0] if position else None, limit + 1)
@@ -144,29 +143,14 @@ def blueprint(
 # --- what comes in
 
 
-def _given(*known: str) -> dict[str, Any]:
-    """The JSON object of the request, with these members at most."""
-    params.refuse_unknown(request.args)
-    try:
-        found = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise ApiError(400, "bad_body", f"send a JSON object with: {', '.join(known)}")
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise ApiError(400, "unknown_parameter", f"unknown member {', '.join(unknown)}; known: {', '.join(known)}")
-    return found
-
-
 def _url(given: dict[str, Any], guard: Guard) -> str:
     url = given.get("url")
     if not isinstance(url, str) or not url:
-        raise _bad("url", "must be a URL such as https://crm.example.ru/b24")
+        raise bodies.bad("url", "must be a URL such as https://crm.example.ru/b24")
     try:
         guard.check(url)
     except BadUrl as error:
-        raise _bad("url", str(error)) from None
+        raise bodies.bad("url", str(error)) from None
     except Forbidden as error:
         raise ApiError(400, "url_forbidden", f"url: {error}; {error.next_step}") from None
     return url
@@ -175,24 +159,11 @@ def _url(given: dict[str, Any], guard: Guard) -> str:
 def _events(given: dict[str, Any]) -> tuple[str, ...]:
     events = given.get("events")
     if not isinstance(events, list) or not events:
-        raise _bad("events", f"must be a list of some of: {', '.join(EVENTS)}")
+        raise bodies.bad("events", f"must be a list of some of: {', '.join(EVENTS)}")
     strange = [event for event in events if event not in EVENTS]
     if strange:
-        raise _bad("events", f"knows no {strange[0]!r:.60}; known: {', '.join(EVENTS)}")
+        raise bodies.bad("events", f"knows no {strange[0]!r:.60}; known: {', '.join(EVENTS)}")
     return tuple(event for event in EVENTS if event in events)
-
-
-def _line(given: dict[str, Any]) -> int | None:
-    line_id = given.get("line_id")
-    if line_id is None:
-        return None
-    if not isinstance(line_id, int) or isinstance(line_id, bool) or not 0 < line_id <= MAX_ID:
-        raise _bad("line_id", "must be the number of an open line")
-    return line_id
-
-
-def _bad(name: str, what: str) -> ApiError:
-    return ApiError(400, "bad_parameter", f"{name} {what}")
 
 
 # --- what goes out
