@@ -239,13 +239,26 @@ class MarksRead(Protocol):
         """Show the client that the team has read the chat. Raises DeliveryFailed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Nobody knows whether a part arrived: we died, or the network did. `since`: the first try, Unix seconds.
+
+    `before`: the newest message numbers of the account that are older than the try, and all of this chat's that are;
+    `known`: those of this chat that belong to messages we know, whatever their age.
+    """
+
+    since: int
+    before: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
+
+
 @runtime_checkable
 class FindsSent(Protocol):
-    def find_sent(self, account: Account, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
-        """Nobody knows whether a part arrived (we died, the network did): its ids if it did, else (). Ids of other
-        messages that say the same may be among them: those that are known are left out by whoever asks.
+    def find_sent(self, account: Account, chat_id: str, part: Part, doubt: Doubt) -> tuple[str, ...]:
+        """The ids of a part that is in doubt if it arrived, else (). Ids of other messages that say the same may be
+        among them: those that are known are left out by whoever asks.
 
-        `since`: Unix seconds of the first try. A messenger without this is asked again: better twice than never.
+        A messenger without this is asked again: better twice than never.
         """
 
 

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from ..db import Storage, Tx
-from .base import Incoming, IncomingFile, Person
+from .base import Doubt, Incoming, IncomingFile, Person
 
 Status = Literal["waiting", "sending", "sent", "delivered", "read", "failed", "deleted", "dropped"]
 
+NEWEST: Final = 200  # messages, of which one in doubt is looked for among the next
 _IN: Final = "id, account_id, chat_id, status, body, at, tried_at, tries, portal_chat_id"
 _OUT: Final = "id, account_id, chat_id, portal_chat_id, portal_message_id, part, kind, status, body, tried_at"
 _WAITING: Final = (
@@ -270,6 +271,23 @@ class SqliteChannelMessages:
         return row is not None
 
     # --- the messenger's numbers
+
+    def doubt(self, account_id: int, chat_id: str, since: int) -> Doubt:
+        """What is known about a part that was tried first at `since` and may have arrived: see `Doubt`."""
+        with self._storage.read() as tx:
+            heard = tx.sql.execute(
+                "SELECT i.message_id FROM channel_messages m JOIN channel_message_ids i ON i.ref = m.id"
+                " WHERE m.account_id = ? AND m.direction = 'in' AND m.at < ? ORDER BY m.id DESC LIMIT ?",
+                (account_id, since, NEWEST),
+            ).fetchall()
+            own = tx.sql.execute(
+                "SELECT i.message_id, m.direction = 'out' OR m.at < ? FROM channel_messages m"
+                " JOIN channel_message_ids i ON i.ref = m.id WHERE (m.account_id, m.chat_id) = (?, ?)"
+                " ORDER BY m.id DESC LIMIT ?",
+                (since, account_id, chat_id, NEWEST),
+            ).fetchall()
+        before = [row[0] for row in heard] + [message_id for message_id, is_older in own if is_older]
+        return Doubt(since, tuple(before), frozenset(message_id for message_id, _ in own))
 
     def unknown(self, account_id: int, message_ids: Sequence[str]) -> tuple[str, ...]:
         """Those that belong to no other message: one that says the same may have been sent before."""

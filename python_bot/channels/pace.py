@@ -71,6 +71,11 @@ class Pace:
                 raise DeliveryFailed(f"{title}: waiting for a turn within the limits", status=429, retry_after_s=pause)
             self._sleep(pause)
 
+    def wait(self, limits: Mapping[tuple[str, ...], Limit]) -> None:
+        """Take one request's place, whenever its turn comes: for what belongs together and is asked in a row."""
+        while (pause := self.take_or_wait(limits)) > 0.0:
+            self._sleep(pause)
+
     def close_for(self, key: tuple[str, ...], seconds: float) -> None:
         """The messenger asked for a pause: nothing of this key leaves before it is over."""
         with self._lock:

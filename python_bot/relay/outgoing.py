@@ -136,7 +136,8 @@ class Answers:
 
     def _look_for(self, held: Held, channel: Channel, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
         if isinstance(channel, FindsSent):
-            ids = self._parts.messages.unknown(held.account.id, channel.find_sent(held.account, chat_id, part, since))
+            doubt = self._parts.messages.doubt(held.account.id, chat_id, since)
+            ids = self._parts.messages.unknown(held.account.id, channel.find_sent(held.account, chat_id, part, doubt))
             self._parts.metrics.count("channel_doubts_total", outcome="found" if ids else "not found")
             return ids
         self._parts.metrics.count("channel_doubts_total", outcome="sent again")

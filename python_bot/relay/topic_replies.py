@@ -135,7 +135,8 @@ class TopicReplies:
         if not isinstance(channel, FindsSent):
             self._parts.metrics.count("channel_doubts_total", outcome="sent again")
             return ()
-        found = channel.find_sent(held.account, chat_id, part, since)
+        doubt = self._parts.messages.doubt(held.account.id, chat_id, since)
+        found = channel.find_sent(held.account, chat_id, part, doubt)
         ids = self._parts.messages.unknown(held.account.id, found)
         self._parts.metrics.count("channel_doubts_total", outcome="found" if ids else "not found")
         return ids

@@ -20,6 +20,7 @@ from python_bot.channels.base import (
     Account,
     ChatChanged,
     Content,
+    Doubt,
     Happened,
     Identity,
     Incoming,
@@ -63,7 +64,7 @@ class Tiny:
     def mark_read(self, account: Account, chat_id: str) -> None:
         _ask(account.secrets, "/read", {"chat": chat_id})
 
-    def find_sent(self, account: Account, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
+    def find_sent(self, account: Account, chat_id: str, part: Part, doubt: Doubt) -> tuple[str, ...]:
         found = _ask(account.secrets, "/find", {"chat": chat_id, "text": part.text})
         return tuple(found["ids"][-1:])
 

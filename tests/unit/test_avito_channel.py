@@ -17,6 +17,7 @@ from python_bot.channels.base import (
     Content,
     DeletesMessages,
     DescribesChats,
+    Doubt,
     FindsSent,
     Hears,
     Identity,
@@ -344,9 +345,9 @@ def test_a_lost_answer_is_found_again(avito: AvitoServer, channel: Avito, accoun
     with pytest.raises(DeliveryFailed) as caught:
         channel.deliver(account, chat_of(ivan), part)
     assert caught.value.status is None and not caught.value.final
-    since = int(avito.clock.now())
-    assert channel.find_sent(account, chat_of(ivan), part, since) == (ivan.shown[-1].id,)
-    assert channel.find_sent(account, chat_of(ivan), Part(0, "text", "Нет"), since) == ()
+    doubt = Doubt(int(avito.clock.now()))
+    assert channel.find_sent(account, chat_of(ivan), part, doubt) == (ivan.shown[-1].id,)
+    assert channel.find_sent(account, chat_of(ivan), Part(0, "text", "Нет"), doubt) == ()
 
 
 def test_an_answer_is_taken_back_within_the_hour(channel: Avito, account: Account, ivan: Buyer) -> None:

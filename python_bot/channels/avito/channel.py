@@ -15,6 +15,7 @@ from ..base import (
     Account,
     ChatCard,
     Content,
+    Doubt,
     Happened,
     HookState,
     Identity,
@@ -92,12 +93,12 @@ class Avito:
             except DeliveryFailed as failure:
                 self._note_lacking(account, "read", failure)
 
-    def find_sent(self, account: Account, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
-        """Every message of ours since then that says the same; the newest first."""
+    def find_sent(self, account: Account, chat_id: str, part: Part, doubt: Doubt) -> tuple[str, ...]:
+        """Every message of ours since the first try that says the same; the newest first."""
 
         def is_enough(row: Mapping[str, Any]) -> bool:
             created = row.get("created")
-            return isinstance(created, int) and created < since - SLACK_S
+            return isinstance(created, int) and created < doubt.since - SLACK_S
 
         rows = poller.messages(self._get(account), account.identity.external_id, _bare(chat_id), is_enough)
         ours = [row for row in rows if str(row.get("author_id")) == account.identity.external_id]

@@ -11,10 +11,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ...errors import DeliveryFailed
-from ..base import Account, Content, Happened, HookState, Identity, Outgoing, OutgoingFile, Part, Polled, Setup
+from ..base import Account, Content, Doubt, Happened, HookState, Identity, Outgoing, OutgoingFile, Part, Polled, Setup
 from ..http import Http
 from ..pace import Limit, Pace
-from . import inbound, outbound, topics
+from . import finding, inbound, outbound, topics
 from .client import BotApi, Refused
 from .delivery import send
 from .edits import LastSeen
@@ -140,6 +140,16 @@ class Telegram:
 
     def deliver(self, account: Account, chat_id: str, part: Part) -> tuple[str, ...]:
         return self._in_turn(account, chat_id, lambda to: send(self._api, self._open, account, to, part))
+
+    def find_sent(self, account: Account, chat_id: str, part: Part, doubt: Doubt) -> tuple[str, ...]:
+        token, bot = account.secrets["token"], account.identity.external_id
+        chat, _ = topics.split(chat_id)
+
+        def ask(number: int) -> finding.Owner:
+            self._pace.wait({("account", bot): ACCOUNT_LIMIT})
+            return finding.owner(self._api, token, chat, number)
+
+        return finding.sent(chat, len(part.files) if part.kind == "album" else 1, doubt, ask)
 
     def edit(self, account: Account, chat_id: str, message_id: str, part: Part) -> None:
         def change(to: To) -> tuple[str, ...]:

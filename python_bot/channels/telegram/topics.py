@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ...errors import DeliveryFailed, TopicClosed, TopicGone
 from .client import BotApi, Refused
+from .finding import owner
 from .inbound import PREFIX, message_id_of
 
 NAME_LIMIT: Final = 128
@@ -76,28 +77,17 @@ def reopen(api: BotApi, token: str, group_id: str, thread_id: str) -> None:
 
 
 def posted(api: BotApi, token: str, group_id: str, after: int, known: Collection[str]) -> tuple[str, ...]:
-    """Nobody lists a group's messages to a bot. But a message of its own that would get no other buttons is refused as
-    'not modified', another's as not to be edited, and one that is not there as not found: so they can be told apart,
-    and nothing changes. https://core.telegram.org/bots/api#editmessagereplymarkup"""
+    """The messages of ours in a group after a number that are not known yet."""
     found: list[str] = []
     gap = 0
     for number in range(after + 1, after + 1 + MOST_LOOKS):
-        if (message_id := message_id_of(int(group_id), number)) in known:
-            gap = 0
-            continue
-        try:
-            api.call(token, "editMessageReplyMarkup", {"chat_id": _number(group_id), "message_id": number})
-        except Refused as refused:
-            if "not modified" in refused.description:
-                found.append(message_id)
-            elif "to edit not found" in refused.description:
-                gap += 1
-                if gap == END_GAP:
-                    break
-                continue
-            elif "can't be edited" not in refused.description:
-                raise
-        gap = 0
+        message_id = message_id_of(int(group_id), number)
+        whose = "another's" if message_id in known else owner(api, token, _number(group_id), number)
+        gap = gap + 1 if whose == "nobody's" else 0
+        if gap == END_GAP:
+            break
+        if whose == "ours":
+            found.append(message_id)
     return tuple(found)
 
 
