@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from tests.support.terminal import Terminal
 from .trees import Overlay
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CGROUPS: Final = Path("/sys/fs/cgroup")
 REST_S: Final = 3.0  # a machine on which nothing was written for so long is at rest
 
 
@@ -32,10 +34,21 @@ class Ran:
         return self.out + self.err
 
 
-def _die_with_parent() -> None:
-    """A test run that is killed leaves no machine behind."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+def _own_cgroups(name: str) -> list[Path]:
+    """A control group for one machine in every hierarchy that systemd uses.
+
+    systemd-nspawn puts a machine below the group that it runs in. Two machines in one group would share the groups of
+    their units of the same name, and systemd fails over processes that it cannot see.
+    """
+    made = []
+    for row in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = row.split(":", 2)
+        if controllers in ("", "name=systemd"):
+            top = CGROUPS / ("systemd" if controllers else "unified")
+            group = (top if top.is_dir() else CGROUPS) / path.lstrip("/") / name
+            group.mkdir()
+            made.append(group)
+    return made
 
 
 class Machine(Overlay):
@@ -47,11 +60,13 @@ class Machine(Overlay):
         self._systemd = systemd
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._started: list[subprocess.Popen[str]] = []
+        self._cgroups: list[Path] = []
         self.leader = 0
 
     def __enter__(self) -> Machine:
         super().__enter__()
         try:
+            self._cgroups = _own_cgroups(self.directory.name)
             self.boot()
         except BaseException:
             self.__exit__(None, None, None)
@@ -60,6 +75,10 @@ class Machine(Overlay):
 
     def __exit__(self, *raised: Any) -> None:
         self.power_cut()
+        for group in self._cgroups:
+            for part, _, _ in os.walk(group, topdown=False):
+                with suppress(OSError):  # a process in it is still on its way out
+                    Path(part).rmdir()
         super().__exit__(*raised)
 
     def boot(self) -> None:
@@ -72,7 +91,7 @@ class Machine(Overlay):
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=self._before_nspawn,
             )
         end = time.monotonic() + 60
         while time.monotonic() < end and self._nspawn.poll() is None:
@@ -81,6 +100,13 @@ class Machine(Overlay):
                 return
             time.sleep(0.05)
         raise AssertionError(f"no boot: {(self.directory / 'console').read_text(errors='replace')[-3000:]}")
+
+    def _before_nspawn(self) -> None:
+        """In the new process. A test run that is killed leaves no machine behind."""
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        for group in self._cgroups:
+            (group / "cgroup.procs").write_text(str(os.getpid()))
 
     def _is_up(self) -> bool:
         if not self._systemd:

@@ -63,11 +63,7 @@ FAULTS: Final[dict[str, Fault]] = {
         f"{name_leads_to('127.0.0.1')}; ln -s ../sites-available/default /etc/nginx/sites-enabled/default;"
         f" sed -i 's/listen 127.0.0.1:80;/listen 80;/' {VHOST}; {FIX}; {ON}",
     ),
-    # A process of the unit that ends in this very moment makes systemctl fail; the others have to be stopped then, too.
-    "port_dead": Fault(
-        f"systemctl kill --signal STOP {SERVICE} || systemctl kill --signal STOP {SERVICE}",
-        f"systemctl kill --signal CONT {SERVICE}",
-    ),
+    "port_dead": Fault(f"systemctl kill --signal STOP {SERVICE}", f"systemctl kill --signal CONT {SERVICE}"),
     "unit_failed": Fault(f"systemctl stop {SOCKET} {SERVICE}", FIX),
     "unit_loop": Fault(
         f"mkdir {LOOP}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{LOOP}/x.conf;"
