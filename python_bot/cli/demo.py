@@ -179,6 +179,7 @@ def _show(say: _Narrator, portal: SimulatedPortal, bot: _Bot, pause: float) -> N
     facts = dialog["dialog"]
     say.step("archived", count=facts["message_count"], complete=say["complete" if facts["complete"] else "incomplete"])
     say.step("explore")
+    click.echo(f"  # {say['browser'].format(token=bot.token)}\n  {bot.url}/ui/")
     header = f"-H 'Authorization: Bearer {bot.token}'"
     for name, path in (
         ("dialogs", "/api/dialogs"),

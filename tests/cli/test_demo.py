@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 from tests.support import ROOT, until
@@ -39,7 +40,9 @@ def test_the_demo_shows_a_conversation_and_says_that_the_archive_is_complete(tmp
     assert done.returncode == 0, done.stderr.decode()
     assert "диалог передан через" in text
     assert "всё на месте" in text
-    assert "curl -s -H 'Authorization: Bearer" in text
+    token = re.search(r"curl -s -H 'Authorization: Bearer (\S+)' (http://\S+)/api/dialogs ", text)
+    assert token
+    assert f"архив в браузере; он спросит токен {token[1]}\n  {token[2]}/ui/\n" in text
     assert "--data-urlencode 'q=доставки'" in text and "/api/export?format=csv" in text
     assert not list(tmp_path.iterdir())
 
@@ -48,13 +51,16 @@ def test_ctrl_c_ends_everything_and_leaves_nothing_running(tmp_path: Path) -> No
     env = {**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(COMMAND, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert demo.stdout is not None
-    home = ""
+    home = page = ""
     for line in demo.stdout:
+        page = page or (line.decode().strip() if line.rstrip().endswith(b"/ui/") else "")
         found = re.search(r"tail -f (\S+)/bot\.log", line.decode())
         if found:
             home = found[1]
             break
     assert home
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        assert 'name="token"' in answer.read().decode(), "the page asks for the token"
     assert processes_of(home), "the instance runs while the demo waits"
     demo.send_signal(signal.SIGINT)
     rest, errors = demo.communicate(timeout=30)
