@@ -240,3 +240,39 @@ def test_another_program_that_asks_for_the_bot_is_explained(world: World) -> Non
     assert world.ask("PATCH", f"/{bot}", {"active": True}).status == 200
     until(lambda: world.bot_row()["state"] == "working", what="it works again")
     until(lambda: world.texts(client) == ["Слышно?"], what="nothing was lost")
+
+
+def test_sound_and_films_of_the_team_are_played_where_they_are(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    for name, kind in (
+        ("ответ.ogg", "voice"),
+        ("обзор.mp4", "video"),
+        ("песня.mp3", "audio"),
+        ("счёт.xlsx", "document"),
+    ):
+        answer = world.portal.operator(27).writes(chat_id, "", files=[world.portal.file(name, b"contents")])
+        until(lambda a=answer: a.delivered_as, what=f"{name} is delivered")  # type: ignore[misc]
+        assert kind in olga.shown[-1].content, olga.shown[-1].content
+
+
+def test_the_operators_name_goes_along_unless_the_bot_is_told_otherwise(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    bot = world.bot_row()["id"]
+    try:
+        for signature, shown in ((False, "Без подписи"), (True, "Иван Петров: \nС подписью")):
+            changed = world.ask("PATCH", f"/{bot}", {"signature": signature})
+            assert (changed.status, changed.json["signature"]) == (200, signature)
+            wait_idle(world.server)  # the portal has been told
+            answer = world.portal.operator(27).writes(chat_id, shown.rpartition("\n")[2])
+            until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]
+            assert olga.shown[-1].content["text"] == shown
+    finally:
+        world.ask("PATCH", f"/{bot}", {"signature": True})
+
+
+def test_a_client_whose_account_is_gone_is_told_to_the_operator(world: World) -> None:
+    olga, chat_id = open_dialog(world, "Olga")
+    olga.deletes_account()
+    answer = world.portal.operator(27).writes(chat_id, "Вы здесь?")
+    until(lambda: any("клиент удалил свой аккаунт" in text for text in world.texts(olga)), what="the operator is told")
+    assert not answer.delivered_as
