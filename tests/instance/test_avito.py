@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -162,3 +163,44 @@ def test_a_busy_chat_holds_no_other_one_up(world: World) -> None:
     until(lambda: "5" in fair.in_topics()["Зоя · Ковёр"], 30, what="and then the rest of the busy one")
     assert fair.in_topics()["Зоя · Ковёр"][1:] == [str(number) for number in range(6)]
     assert max(delivery.seconds for delivery in world.avito.deliveries if delivery.status == 200) < 0.5
+
+
+def test_a_call_without_the_secret_or_without_sense_is_refused(other: World) -> None:
+    """404 tells a stranger nothing, 400 is no JSON, and `{}` is how Avito asks whether we are there."""
+    hook = urlsplit(other.shop.subscriptions[0].url).path
+    shop, _, secret = hook.rpartition("/")
+    for body, path, status in (
+        (b"{}", hook, 200),
+        (b'{"id": ', hook, 400),
+        (b"{}", f"{shop}/{secret[:-1]}", 404),
+        (b"{}", f"{shop}/{secret}x", 404),
+        (b"{}", hook.replace(shop, f"{shop}0"), 404),
+        (b'{"id": ', f"{shop}/wrong", 404),
+    ):
+        assert other.server.request("POST", path, body).status == status, (body, path.replace(secret, "***"))
+
+
+def test_a_missing_right_is_visible_and_tried_again(world: World) -> None:
+    shop = world.another()
+    shop.shop.loses_rights()
+    shop_id = shop.add()["id"]
+    until(lambda: shop.account(shop_id)["webhook_last_error"], what="the right is missed")
+    found = shop.account(shop_id)
+    assert (found["state"], found["webhook_enabled"]) == ("failing", False)
+    assert "ключ создан в основном аккаунте компании" in found["webhook_last_error"]
+    shop.shop.loses_rights(False)
+    shop.server.request("PATCH", f"/api/avito/accounts/{shop_id}", b"{}", **BEARER)
+    until(lambda: shop.account(shop_id)["state"] == "working", what="it is tried again")
+
+
+def test_a_shop_is_kept_though_avito_is_not_there(world: World) -> None:
+    later = world.another()
+    world.avito.faults.down = True
+    try:
+        account = later.add()
+        assert account["webhook_enabled"] is False
+        until(lambda: later.account(account["id"])["webhook_last_error"], what="the account says why")
+    finally:
+        world.avito.faults.down = False
+    later.server.request("PATCH", f"/api/avito/accounts/{account['id']}", b"{}", **BEARER)
+    until(lambda: later.account(account["id"])["webhook_enabled"], what="the webhook is there at last")
