@@ -11,6 +11,7 @@ from ..db import Storage, Tx
 from .base import Incoming, IncomingFile, Person
 
 Direction = Literal["topic", "client"]
+NUMBERS_KEPT: Final = 500  # posts, among whose numbers one in doubt is looked for
 _WAITING: Final = (
     "SELECT id, status, body, tried_at, post_ids FROM channel_posts WHERE (account_id, chat_id, direction) = (?, ?, ?)"
     " AND status IN ('waiting', 'sending') AND COALESCE(tried_at, 0) >= 0 ORDER BY sent_at, id LIMIT ?"
@@ -130,9 +131,9 @@ class SqlitePosts:
         with self._storage.read() as tx:
             rows = tx.sql.execute(
                 "SELECT post_ids FROM channel_posts WHERE status = 'sent' AND post_ids LIKE ?1 || ':%'"
-                "  AND id > (SELECT MAX(id) - 500 FROM channel_posts)"
+                "  AND id > (SELECT MAX(id) - ?2 FROM channel_posts)"
                 " UNION ALL SELECT ?1 || ':' || thread_id FROM channel_topics WHERE group_id = ?1",
-                (group_id,),
+                (group_id, NUMBERS_KEPT),
             ).fetchall()
         return {found for row in rows for found in row[0].split()}
 
@@ -170,6 +171,14 @@ class SqlitePosts:
             "UPDATE channel_posts SET status = ?1, problem = ?2, post_ids = ?3,"
             " body = CASE ?1 WHEN 'failed' THEN body ELSE '' END WHERE id = ?4",
             [(status, problem, " ".join(in_group), post_id) for post_id in post_ids],
+        )
+
+    def forget_settled(self, tx: Tx, before: int) -> None:
+        """What is over since then; of the newest the numbers are kept, whatever their age: see `in_group`."""
+        tx.sql.execute(
+            "DELETE FROM channel_posts WHERE status NOT IN ('waiting', 'sending') AND sent_at < ?"
+            " AND id <= (SELECT MAX(id) - ? FROM channel_posts)",
+            (before, NUMBERS_KEPT),
         )
 
 

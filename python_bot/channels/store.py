@@ -10,7 +10,6 @@ from typing import Any, Final
 from ..db import Storage, Tx
 from .base import Account, AccountState, Identity, Person
 
-SEEN_FOR_S: Final = 40 * 24 * 3600  # no messenger tells anything again after this
 # With those that others refer to first.
 TABLES: Final = (
     "channel_accounts",
@@ -192,8 +191,8 @@ class SqliteChannels:
         cursor = tx.sql.execute("INSERT OR IGNORE INTO channel_seen VALUES (?, ?, ?)", (account_id, key, now))
         return cursor.rowcount == 1
 
-    def forget_seen(self, tx: Tx, now: int) -> None:
-        tx.sql.execute("DELETE FROM channel_seen WHERE at < ?", (now - SEEN_FOR_S,))
+    def forget_seen(self, tx: Tx, before: int) -> None:
+        tx.sql.execute("DELETE FROM channel_seen WHERE at < ?", (before,))
 
     def heard(self, tx: Tx, account_id: int, now: int) -> None:
         tx.sql.execute("UPDATE channel_accounts SET last_message_at = ? WHERE id = ?", (now, account_id))

@@ -22,6 +22,8 @@ from .kinds import describe_job, gap_job, in_job, status_job
 from .topics import Topics, has_desk
 
 ALBUM_QUIET_S = 1.5  # parts of an album come one by one, within a moment
+KNOWN_FOR_S = 40 * 24 * 3600  # no messenger tells anything again after this
+TIDY_EVERY_S = 3600.0
 
 
 class Inbox:
@@ -47,6 +49,7 @@ class Inbox:
         self._language = language
         self._topics = topics
         self._now = now
+        self._tidy_at = 0.0
 
     def take(
         self, account_id: int, happened: Sequence[Happened], cursor: str | None = None, *, was_asked: bool = False
@@ -71,6 +74,10 @@ class Inbox:
                     jobs += self.apply(tx, held, item, was_called=not was_asked)
             if cursor is not None:
                 self._channels.set_cursor(tx, account_id, cursor)
+            if now >= self._tidy_at:
+                self._tidy_at = now + TIDY_EVERY_S
+                self._channels.forget_seen(tx, now - KNOWN_FOR_S)
+                self._topics.forget_settled(tx, now - KNOWN_FOR_S)
             return jobs
 
         self._intake.queue_with(work)

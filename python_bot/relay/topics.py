@@ -51,6 +51,9 @@ class Topics:
     def let_go(self, tx: Tx, post_ids: list[int]) -> None:
         self._posts.let_go(tx, post_ids)
 
+    def forget_settled(self, tx: Tx, before: int) -> None:
+        self._posts.forget_settled(tx, before)
+
     def look(self, held: Held, chat_id: str, now: float) -> list[NewJob]:
         """For what waits already."""
         return [topic_job(held.account.id, chat_id, now)] if has_desk(held) else []

@@ -7,6 +7,7 @@ from typing import Any
 from python_bot.archive import SqliteErasure
 from python_bot.channels.base import Identity, Incoming, Person
 from python_bot.channels.messages import SqliteChannelMessages
+from python_bot.channels.posts import NUMBERS_KEPT, SqlitePosts
 from python_bot.channels.store import SqliteChannels
 from tests.contract.conversations import CHAT, Join, Say, play
 
@@ -59,6 +60,30 @@ def test_an_album_is_known_by_its_first_number(stores: Any) -> None:
     stores.write(lambda tx: messages.settle_in(tx, refs, "sent"))
     assert messages.waiting(number, "tiny:anna", 10) == []
     assert messages.shown_as(number, "tiny:anna:2") == "tiny:anna:1"
+
+
+def test_what_no_messenger_tells_again_is_forgotten(stores: Any) -> None:
+    channels, _, number = account(stores)
+    stores.write(lambda tx: channels.is_new(tx, number, "old", T))
+    stores.write(lambda tx: channels.is_new(tx, number, "new", T + 10))
+    stores.write(lambda tx: channels.forget_seen(tx, T + 10))
+    assert stores.write(lambda tx: channels.is_new(tx, number, "old", T + 20))
+    assert not stores.write(lambda tx: channels.is_new(tx, number, "new", T + 20))
+
+
+def test_posts_of_topics_are_forgotten_when_they_are_over_and_many_came_after_them(stores: Any) -> None:
+    _, _, number = account(stores)
+    posts = SqlitePosts(stores.storage)
+    settled = [
+        stores.write(lambda tx, count=count: posts.add(tx, number, "tiny:anna", "topic", said(count), T))
+        for count in range(NUMBERS_KEPT + 3)
+    ]
+    stores.write(lambda tx: posts.settle(tx, settled[1:], "sent", ("-100:1",)))
+    stores.write(lambda tx: posts.forget_settled(tx, T))
+    assert stores.write(lambda tx: tx.sql.execute("SELECT COUNT(*) FROM channel_posts").fetchone()[0]) == len(settled)
+    stores.write(lambda tx: posts.forget_settled(tx, T + 1))
+    left = stores.write(lambda tx: [row[0] for row in tx.sql.execute("SELECT id FROM channel_posts ORDER BY id")])
+    assert left == [settled[0], *settled[3:]]  # the first one waits still
 
 
 def test_an_account_that_is_removed_takes_everything_along(stores: Any) -> None:
