@@ -276,3 +276,23 @@ def test_a_client_whose_account_is_gone_is_told_to_the_operator(world: World) ->
     answer = world.portal.operator(27).writes(chat_id, "Вы здесь?")
     until(lambda: any("клиент удалил свой аккаунт" in text for text in world.texts(olga)), what="the operator is told")
     assert not answer.delivered_as
+
+
+def test_a_group_that_moves_and_a_bot_that_is_thrown_out_are_seen_in_the_dialog(world: World) -> None:
+    group = world.api.group(world.bot, "Соседи", forum=False, kind="group")
+    group.member("Olga").writes("Вы здесь?")
+
+    def shown(chat_id: int) -> list[str]:
+        address = f"tg:{chat_id}"
+        return [m.text for chat in world.portal.chats if chat.external_chat_id == address for m in chat.messages]
+
+    until(lambda: any("Вы здесь?" in text for text in shown(group.id)), what="the portal has it")
+    moved = group.becomes_supergroup()
+    until(lambda: any("получил другой номер" in text for text in shown(group.id)), what="the dialog says so")
+    chat_id = next(chat.chat_id for chat in world.portal.chats if chat.external_chat_id == f"tg:{group.id}")
+    answer = world.portal.operator(27).writes(chat_id, "Здесь")
+    until(lambda: answer.delivered_as, what="the answer goes to the group under its new number")
+    assert "Здесь" in moved.shown()[-1].content["text"]
+    moved.set_bot(world.bot, "kicked")
+    places = (group.id, moved.id)
+    until(lambda: any("не доходят" in text for place in places for text in shown(place)), what="the dialog says so")
