@@ -26,6 +26,8 @@ _TOKEN: Final = re.compile(
     r"|(?P<lines>(?:^>>[^\n]*(?:\n|\Z))+)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
+_TAG_BEGIN: Final = re.compile(rf"\[(?=/?(?:br|{_NAMES})\b)", re.IGNORECASE)
+_NO_WIDTH: Final = "\u2060"  # word joiner
 _CODE_END: Final = re.compile(r"\[/code\]", re.IGNORECASE)
 _HEAD: Final = re.compile(r"(?P<head>[^\n]*\S \[[^\[\]\n]+\])(?: #\S+)?\n")
 _UNSEEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
@@ -54,6 +56,14 @@ class Tag:
 
 
 Node = Text | Tag
+
+
+def disarmed(text: str) -> str:
+    """Words from outside as the portal shows them literally: no link under another name, no button that sends or calls.
+
+    A mark without width stands behind each bracket that would begin a tag. '[send=/x]да[/send]' stays to be read.
+    """
+    return _TAG_BEGIN.sub(f"[{_NO_WIDTH}", text)
 
 
 @dataclass(slots=True)

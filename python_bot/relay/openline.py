@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from .. import bbcode
 from ..bitrix.client import BitrixClient, Command
 from ..bitrix.payload import Node
 from ..channels.base import Incoming, Person
@@ -171,7 +172,7 @@ def new_message(group: Sequence[Incoming], chat: Chat | None, file_urls: Sequenc
     message: dict[str, Any] = {
         "id": first.message_id,
         "date": first.sent_at,
-        "text": "\n".join(item.text for item in group if item.text),
+        "text": "\n".join(shown_text(item) for item in group if item.text),
     }
     files = [file for item in group for file in item.files]
     if files:
@@ -181,9 +182,14 @@ def new_message(group: Sequence[Incoming], chat: Chat | None, file_urls: Sequenc
     return {"user": user_of(first, chat), "message": message, "chat": chat_of(first, chat)}
 
 
+def shown_text(item: Incoming) -> str:
+    """What people outside type is no BB code: it could put words into an operator's mouth, or hide an address."""
+    return item.text if item.by == "system" else bbcode.disarmed(item.text)
+
+
 def changed_message(item: Incoming, chat: Chat | None, shown_as: str) -> dict[str, Any]:
     """For update and delete; `shown_as`: under which number the portal knows it."""
-    message = {"id": shown_as, "date": item.sent_at, **({"text": item.text} if item.change == "edit" else {})}
+    message = {"id": shown_as, "date": item.sent_at, **({"text": shown_text(item)} if item.change == "edit" else {})}
     return {"user": user_of(item, chat), "message": message, "chat": chat_of(item, chat)}
 
 

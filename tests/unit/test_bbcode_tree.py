@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from python_bot import bbcode
 from python_bot.bbcode import MAX_DEPTH, Node, Tag, Text, attribute, link, parse, words
 
 DASHES = "-" * 54
@@ -123,3 +124,25 @@ def test_hostile_texts_cost_linear_time(piece: str) -> None:
         return min(costs)
 
     assert cost(80_000) < 10 * cost(20_000) + 0.02
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "[send=/close]да[/send]",
+        "[PUT=удалить всё]спасибо[/PUT]",
+        "[url=https://evil.example]наш сайт[/url]",
+        "[user=1]Иван[/user]",
+        "[b]важно[/b]",
+        "[[send=x]y",
+    ],
+)
+def test_words_from_outside_are_no_code_and_look_as_they_were_typed(typed: str) -> None:
+    disarmed = bbcode.disarmed(typed)
+    assert parse(disarmed) == (Text(disarmed),)
+    assert disarmed.replace("\u2060", "") == typed
+
+
+@pytest.mark.parametrize("typed", ["цена [за штуку] 5", "a[0] = b", "😀 [Стикер]", "[", "[]"])
+def test_brackets_that_are_no_code_stay_as_they_are(typed: str) -> None:
+    assert bbcode.disarmed(typed) == typed
