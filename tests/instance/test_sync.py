@@ -148,7 +148,9 @@ def test_the_first_session_of_all_is_found_though_its_every_event_was_lost() -> 
 def test_conversations_from_before_the_installation_are_looked_at_but_not_kept() -> None:
     with SimulatedPortal() as portal:
         before = [talk(portal, number) for number in range(3)]
+        said_at = int(time.time())
         portal.clock.advance(60)
+        until(lambda: int(time.time()) > said_at, what="a second has passed: the beginning is kept in seconds")
         with at_work(portal) as (_, server):
             seen = talk(portal, 3)
             until(lambda: is_complete(server, seen), what="the session we saw is compared")
