@@ -119,7 +119,8 @@ class Arrivals:
                 if quiet > 0:
                     del groups[i:]
                     return quiet
-            if first.happened.by == "staff" and self._may_be_echo(first, now):
+            # Asked in this order: what was on its way may have got its number since the echoes were taken out.
+            if first.happened.by == "staff" and (self._may_be_echo(first, now) or self._is_echo(first)):
                 del groups[i:]
                 return ECHO_LOOK_S
         return 0.0
