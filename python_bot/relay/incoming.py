@@ -17,7 +17,7 @@ from ..channels.base import DescribesChats, FindsMissed, Person
 from ..channels.messages import InRow
 from ..channels.store import Chat, Held
 from ..db import Tx
-from ..errors import CallRefused, DeliveryFailed, PortalError, PortalUnavailable
+from ..errors import PASSING_CODES, CallRefused, DeliveryFailed, PortalError, PortalUnavailable
 from ..model import Job, NewJob
 from .inbox import ALBUM_QUIET_S
 from .kinds import in_job
@@ -156,6 +156,8 @@ class Arrivals:
         def work(tx: Tx) -> None:
             for group in arrived:
                 parts.messages.settle_in(tx, [row.id for row in group], "sent")
+            if arrived:
+                parts.channels.set_line_problem(tx, held.account.id, "")
             parts.messages.not_sent(tx, [row.id for row in rows if row.id not in settled])
 
         parts.storage.write(work)
@@ -170,9 +172,7 @@ class Arrivals:
         try:
             outcomes = self._call(held, runs)
         except PortalError as error:
-            is_refused = isinstance(error, CallRefused)
-            is_known = is_refused or (isinstance(error, PortalUnavailable) and error.busy)
-            problem = str(error)
+            is_refused, is_known, problem = isinstance(error, CallRefused), _is_unsent(error), str(error)
 
             def failed(tx: Tx) -> None:
                 if is_known:
@@ -263,6 +263,13 @@ class Arrivals:
                 parts.metrics.count("channel_in_total", len(group), channel=held.account.channel)
                 parts.metrics.observe("channel_in_seconds", max(0.0, self._now() - group[-1].at))
         return results
+
+
+def _is_unsent(error: PortalError) -> bool:
+    """Whether it is known that nothing got through. A portal that stumbles may have done first what it was told."""
+    if isinstance(error, CallRefused):
+        return error.code not in PASSING_CODES
+    return isinstance(error, PortalUnavailable) and (error.busy or error.blocked_method is not None)
 
 
 def _first_run(rows: list[InRow]) -> tuple[list[list[InRow]], str]:

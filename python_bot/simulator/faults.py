@@ -31,6 +31,7 @@ class Answer:
 class _Planned:
     times: int
     answer: Callable[[], Answer]
+    is_done: bool = False  # the method runs, and this is what is told of it
 
 
 class HttpFaults:
@@ -74,6 +75,13 @@ class HttpFaults:
         with self._lock:
             planned = self._by_method.setdefault(method.lower(), [])
             planned.append(_Planned(times, lambda: Answer(status, body, headers=headers)))
+
+    def stumble(self, method: str, error: str = "", status: int = 500, times: int = 1) -> None:
+        """The next calls of one method are done, and answered with this error all the same; "": with no JSON."""
+        body = json.dumps({"error": error, "error_description": error}).encode() if error else b'{"result": {"SUCC'
+        with self._lock:
+            planned = self._by_method.setdefault(method.lower(), [])
+            planned.append(_Planned(times, lambda: Answer(status, body), is_done=True))
 
     def move_to(self, url: str) -> None:
         """Every request is redirected with 302 to this scheme and host; an empty string ends it."""
@@ -126,9 +134,12 @@ class HttpFaults:
         with self._lock:
             return _next(self._planned)
 
-    def planned_for(self, method: str) -> Answer | None:
+    def planned_for(self, method: str) -> tuple[Answer, bool] | None:
+        """What the next call of a method is answered, and whether it is done all the same."""
         with self._lock:
-            return _next(self._by_method.get(method.lower(), []))
+            planned = self._by_method.get(method.lower(), [])
+            answer = _next(planned)
+            return (answer, planned[0].is_done) if answer is not None else None
 
     def _plan(self, times: int, answer: Callable[[], Answer]) -> None:
         with self._lock:

@@ -228,6 +228,18 @@ def test_a_line_that_forgot_us_is_connected_again(world: World) -> None:
     until(lambda: texts(portal, "jana") == ["Good day!", "Still there?"], what="the portal has it")
 
 
+def test_what_the_portal_took_before_it_stumbled_is_shown_once(world: World) -> None:
+    portal, server, box = world
+    begin(portal, box, "lena", "0")
+    for number, code in enumerate(("INTERNAL_SERVER_ERROR", "ERROR_UNEXPECTED_ANSWER", "ERROR_CORE", ""), 1):
+        portal.faults.stumble("imconnector.send.messages", code, 400 if code == "ERROR_CORE" else 500)
+        box.happens("lena", str(number))
+        until(lambda number=number: texts(portal, "lena")[-1] == str(number), what="the portal has it")
+        wait_idle(server)
+    assert texts(portal, "lena") == [str(number) for number in range(5)]
+    assert server.sql("SELECT line_problem FROM channel_accounts") == [("",)]
+
+
 def test_an_account_that_lost_its_line_keeps_what_comes_until_it_has_one(world: World) -> None:
     portal, server, box = world
     begin(portal, box, "kurt")
