@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -14,6 +15,7 @@ from typing import Final
 import pytest
 
 from python_bot.simulator import SimulatedPortal
+from python_bot.web.api import wanted
 from tests.instance.tools import at_work
 from tests.support import TOKEN, Server, until
 from tests.support.server import Answer
@@ -157,6 +159,31 @@ def test_what_is_not_there_and_bad_values_are_pages_too(settled: Settled) -> Non
     for path, status in expected.items():
         answer = visitor.get(path)
         assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8"), path
+
+
+def test_whatever_filters_the_api_filters_the_pages(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor, row = Visitor(server, TOKEN), f'/ui/dialogs/{chat_id}"'
+    (client_id,) = server.sql("SELECT client_id FROM dialogs WHERE chat_id = ?", chat_id)[0]
+    for page in ("/ui/", "/ui/search"):
+        fields = set(re.findall(r'name="(\w+)"', visitor.get(f"{page}?client_id={client_id}").text))
+        # A day of the reader's clock stands for the moments and for the zone.
+        assert set(wanted.NAMES) - {"since", "until", "date", "tz_offset"} <= fields, page
+    now = time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() - 3600)).split()
+    later = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+    asked = f"client_id={client_id}&from={now[0]}&start_time={now[1]}&updated_after={now[0]}T{now[1]}&to={later}"
+    for shown, query in (
+        (True, asked),
+        (True, f"{asked}&q=%D0%B4%D0%BE%D1%81%D1%82%D0%B0%D0%B2%D0%BA%D0%B0"),
+        (False, f"from={later}&start_time=23:59"),
+        (False, f"to={now[0]}&end_time={now[1]}"),
+        (False, f"updated_after={later}T00:00"),
+        (False, "client_id=999999"),
+    ):
+        for page in ("/ui/", "/ui/rows"):
+            assert (row in visitor.get(f"{page}?{query}").text) is shown, (page, query)
+    assert "&lt;img src=x" in re.findall(r'name="client_id">(.*?)</select>', visitor.get(f"/ui/?{asked}").text)[0]
+    assert visitor.get("/ui/?start_time=09:00").status == 400
 
 
 def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:

@@ -29,7 +29,17 @@ HOSTILE: Final = "<img src=x onerror=\"document.title='hacked'\"><script>documen
 SVG: Final = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='hacked'\"/>"
 DASHES: Final = "-" * 54
 SHOTS: Final = os.environ.get("B24BOT_TEST_SCREENSHOTS", "")
-PAGES: Final = ("/", "/search?q=доставка", "/dialogs/{chat}", "/figures", "/health", "/looks", "/nothing")
+FILTERS: Final = "from=2026-01-01&start_time=09:00&to=2099-01-01&end_time=18:00&updated_after=2026-01-01T00:00"
+PAGES: Final = (
+    "/",
+    f"/?{FILTERS}",
+    "/search?q=доставка",
+    "/dialogs/{chat}",
+    "/figures",
+    "/health",
+    "/looks",
+    "/nothing",
+)
 # Everything that somebody may write to hide, to break out, or to take room; {} in it stands for itself.
 CORPUS: Final = (
     HOSTILE,
@@ -157,7 +167,7 @@ def look(browser: Browser, name: str) -> None:
     assert complaints == [], name
 
 
-@pytest.mark.parametrize("width", [1180, 500])
+@pytest.mark.parametrize("width", [1180, 375])
 @pytest.mark.parametrize("language", ["ru", "en"])
 def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
     language: str, width: int, browser: Browser, scene: Scene
@@ -168,7 +178,7 @@ def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
     for path in (*PAGES, f"/dialogs/{scene.hostile_id}", f"/dialogs/{scene.chat_id}?at={scene.chosen_id}"):
         browser.open(scene.url(path))
         assert browser.run("return document.documentElement.lang") == language
-        name = path.strip("/").partition("?")[0].replace("/", "-").replace("{chat}", "talk") or "list"
+        name = path.strip("/").partition("?")[0].replace("/", "-").replace("{chat}", "talk") or f"list{len(path)}"
         look(browser, f"{name}-{language}-{width}")
         if axe:
             assert serious(browser, axe) == {}, path
@@ -237,6 +247,15 @@ def test_a_hit_leads_to_its_place_and_filters_narrow_the_list(browser: Browser, 
     assert f"#{sought}" in browser.run("return location.hash")
     browser.open(scene.url("/?operator_id=28"))
     assert browser.run("return document.querySelectorAll('.row').length") == 1
+    browser.open(scene.url("/"))
+    browser.click(".filters summary")
+    past = {"from": "2026-01-01", "start_time": "09:00", "to": "2026-01-01", "end_time": "18:00"}
+    for name, value in past.items():
+        browser.run("document.querySelector(`[name='${arguments[0]}']`).value = arguments[1]", name, value)
+    browser.click(".go button")
+    until(lambda: "Ничего не найдено" in browser.text(), what="nothing was said in those hours")
+    given = "return [...new FormData(document.querySelector('.filters'))].filter((pair) => pair[1])"
+    assert dict(browser.run(given)) == {**past, "sort": "active"}
     browser.open(scene.url("/?status=closed"))
     assert "Ничего не найдено" in browser.text()
 

@@ -126,7 +126,14 @@ class Browser:
         return self._send("POST", f"{self._session}/execute/sync", {"script": script, "args": list(args)})
 
     def size(self, width: int, height: int) -> None:
-        self._send("POST", f"{self._session}/window/rect", {"width": width, "height": height})
+        """Of what a page sees; below 600 it is a telephone's. A window cannot be as narrow as that."""
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+
+    def devtools(self, command: str, **values: Any) -> Any:
+        """A command of https://chromedevtools.github.io/devtools-protocol/ and what it answers."""
+        return self._send("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": values})
 
     def complaints(self) -> list[str]:
         """What the console said of errors and of what the page's policy forbade, since the last time."""
@@ -134,7 +141,9 @@ class Browser:
         return [row["message"] for row in rows if row["level"] == "SEVERE"]
 
     def screenshot(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self._send("GET", f"{self._session}/screenshot")))
+        """The whole page, not only what a window shows of it."""
+        found = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(found["data"]))
 
     def _find(self, css: str) -> str:
         found = self._send("POST", f"{self._session}/element", {"using": "css selector", "value": css})

@@ -11,7 +11,7 @@ from python_bot.web.access import Caller
 from python_bot.web.api_tokens import hash_of
 from python_bot.web.errors import ApiError
 from python_bot.web.key_file import KeyFile
-from python_bot.web.ui import bubbles
+from python_bot.web.ui import asked, bubbles
 from python_bot.web.ui.clock import Clock, span, zone_of
 from python_bot.web.ui.keeper import Allowed, Keeper, Word, within
 from python_bot.web.ui.markup import shown_name, spoken, written
@@ -69,6 +69,48 @@ def test_times_are_those_of_the_reader() -> None:
     for nonsense in ("", "Mars/Olympus", "../../etc/passwd", "+15:00", "a" * 200):
         assert zone_of(nonsense)[0] == "UTC"
     assert [span(s, "ru") for s in (45, 330, 7_300, 200_000)] == ["45 с", "5 мин", "2 ч 1 мин", "2 д 7 ч"]
+
+
+SOMEBODY = Visit(1, "", "", None, "read", None, False, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "since", "until"),
+    [
+        ({"from": "2026-07-29", "to": "2026-07-29"}, "2026-07-28T21:00", "2026-07-29T21:00"),
+        ({"from": "2026-07-29", "start_time": "09:30"}, "2026-07-29T06:30", None),
+        ({"from": "2026-07-29", "start_time": "09:00", "to": "2026-07-30", "end_time": "18:00"},
+         "2026-07-29T06:00", "2026-07-30T15:00"),
+        ({"to": "2026-07-29", "end_time": "00:00"}, None, "2026-07-28T21:00"),
+    ],
+)  # fmt: skip
+def test_days_and_hours_of_a_filter_are_the_readers(given: dict[str, str], since: Any, until: Any) -> None:
+    found = asked.read(given, SOMEBODY, clock()).wanted
+    expected = [at and int(datetime.fromisoformat(f"{at}+00:00").timestamp()) for at in (since, until)]
+    assert [found.since, found.until] == expected
+
+
+def test_what_changed_after_a_time_is_asked_for_by_the_readers_clock() -> None:
+    read = [asked.read({"updated_after": at}, SOMEBODY, clock()) for at in ("2026-07-29T12:00", "2026-07-29T09:00Z")]
+    assert {each.wanted.updated_after for each in read} == {int(datetime(2026, 7, 29, 9, tzinfo=UTC).timestamp())}
+    assert read[0].query == "updated_after=2026-07-29T12%3A00"
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"start_time": "09:00"}, "bad_hours"),
+        ({"from": "2026-07-29", "end_time": "18:00"}, "bad_hours"),
+        ({"from": "2026-07-29", "start_time": "morning"}, "bad_hours"),
+        ({"from": "2026-07-29", "start_time": "09:00+03:00"}, "bad_hours"),
+        ({"updated_after": "yesterday"}, "bad_hours"),
+        ({"from": "2026-07-29", "start_time": "12:00", "to": "2026-07-29", "end_time": "12:00"}, "bad_days"),
+    ],
+)
+def test_hours_that_cannot_be_read_are_refused(given: dict[str, str], code: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        asked.read(given, SOMEBODY, clock())
+    assert refused.value.code == code
 
 
 def row(message_id: int, at: str, **changes: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,7 +18,8 @@ from .keeper import within
 from .markup import shown_name
 from .refusal import Refused
 
-NAMES: Final = ("q", "line_id", "connector_id", "operator_id", "client_id", "status", "has_files", "from", "to", "sort")
+_PLAIN: Final = ("q", "line_id", "connector_id", "operator_id", "client_id", "status", "has_files")
+NAMES: Final = (*_PLAIN, "from", "start_time", "to", "end_time", "updated_after", "sort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,15 @@ class Asked:
 def read(args: Mapping[str, str], visit: Visit, clock: Clock, search: Search | None = None) -> Asked:
     """Raises ApiError 400."""
     given = {name: args[name].strip() for name in NAMES if args.get(name, "").strip()}
-    plain = {name: value for name, value in given.items() if name not in ("from", "to", "sort")}
+    plain = {name: value for name, value in given.items() if name in _PLAIN}
     first, last = _day(given, "from"), _day(given, "to")
+    start, end = _hour(given, "start_time", first), _hour(given, "end_time", last)
+    until = last + timedelta(days=1) if last and end is None else last
     found = replace(
         wanted.read_filter(plain, search),
-        since=clock.begin_of(first) if first else None,
-        until=clock.begin_of(last + timedelta(days=1)) if last else None,
+        since=clock.at(first, start or time(0)) if first else None,
+        until=clock.at(until, end or time(0)) if until else None,
+        updated_after=_moment(given, clock),
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
         raise Refused(400, "bad_days")
@@ -57,6 +61,28 @@ def _day(given: Mapping[str, str], name: str) -> date | None:
     if found is not None and not 1970 < found.year < 3000:
         raise Refused(400, "bad_days")
     return found
+
+
+def _hour(given: Mapping[str, str], name: str, day: date | None) -> time | None:
+    """Of a day that is given beside it."""
+    text = given.get(name, "")
+    try:
+        found = time.fromisoformat(text) if text else None
+    except ValueError:
+        raise Refused(400, "bad_hours") from None
+    if found is not None and (day is None or found.tzinfo is not None):
+        raise Refused(400, "bad_hours")
+    return found
+
+
+def _moment(given: Mapping[str, str], clock: Clock) -> int | None:
+    """A browser's field knows no zone: the reader's own is meant."""
+    text = given.get("updated_after", "")
+    try:
+        found = datetime.fromisoformat(text) if text else None
+        return int((found if found.tzinfo else found.replace(tzinfo=clock.zone)).timestamp()) if found else None
+    except (ValueError, OverflowError):
+        raise Refused(400, "bad_hours") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import time as time_of_day
 from functools import lru_cache
 from typing import Final
 
@@ -12,6 +13,7 @@ from ...staff.texts import Language
 
 _OFFSET: Final = re.compile(r"([+-])(\d{2}):([0-5]\d)")
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9][A-Za-z0-9_+-]{0,31}){0,2}")
+_MIDNIGHT: Final = time_of_day(0)
 _MONTHS: Final = (
     "января", "февраля", "марта", "апреля", "мая", "июня",
     "июля", "августа", "сентября", "октября", "ноября", "декабря",
@@ -81,7 +83,10 @@ class Clock:
         return round(found.total_seconds()) if found else 0
 
     def begin_of(self, day: date) -> int:
-        return int(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp())
+        return self.at(day, _MIDNIGHT)
+
+    def at(self, day: date, hour: time_of_day) -> int:
+        return int(datetime.combine(day, hour, self.zone).timestamp())
 
     def since(self, when: str | int) -> str:
         """How long ago, in one unit: '5 мин', '3 h', '2 d'."""

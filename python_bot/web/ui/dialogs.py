@@ -12,7 +12,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...archive import Archive, Views
-from ...model import DialogOrder
+from ...model import DialogFilter, DialogOrder
 from ...search import BadQuery, Search, SearchOrder, parse
 from ..api import params
 from ..inbound import note
@@ -78,7 +78,15 @@ def put_on(ui: Blueprint, frame: Frame, archive: Archive, views: Views, search: 
             "names": asked.names(views.choices(), archive.fact("portal"), visit),
             "given": {**dict.fromkeys(asked.NAMES, ""), **given, "q": words},
             "narrowed": sorted(set(given) - {"sort"}),
+            "client": _client(given.get("client_id", "")),
         }
+
+    def _client(number: str) -> str:
+        """`number`: "" or digits. The one client that is asked for, by name where the visit may know it."""
+        if not number:
+            return ""
+        found = views.overview(None, 1, within(frame.visit(), DialogFilter(client_id=int(number))), "active").rows
+        return shown_name(found[0]["dialog"]["client"]["name"] if found else "", f"№ {number}")
 
     def _found() -> dict[str, Any]:
         visit, clock = frame.visit(), frame.clock()

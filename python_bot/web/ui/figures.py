@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from io import StringIO
 from typing import Any, Final
+from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -38,7 +39,7 @@ def put_on(ui: Blueprint, frame: Frame, archive: Archive, views: Views) -> None:
             section="figures",
             names=known,
             given=given,
-            query="&".join(f"{name}={value}" for name, value in request.args.items() if name in (*NAMES, "days")),
+            query="&".join(f"{name}={quote(request.args[name])}" for name in (*NAMES, "days") if name in request.args),
             periods=PERIODS,
             totals=found["totals"],
             days=days,

@@ -99,9 +99,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "hour": "Час",
         "as_table": "Таблицей",
         "as_csv": "CSV",
-        "no_data": "За этот период ничего нет",
         "minutes": "мин",
-        "waits_since": "Ждёт",
         "weekdays": "пн вт ср чт пт сб вс",
     },
     "en": {
@@ -196,9 +194,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "hour": "Hour",
         "as_table": "As a table",
         "as_csv": "CSV",
-        "no_data": "Nothing in this period",
         "minutes": "min",
-        "waits_since": "Waits",
         "weekdays": "Mo Tu We Th Fr Sa Su",
     },
 }  # fmt: skip

@@ -101,6 +101,8 @@ function followTalk(talk) {
 
 function start() {
   tellZone();
+  document.querySelector(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  for (const plot of document.querySelectorAll(".by-day")) plot.scrollLeft = plot.scrollWidth; // today is at the right
   const rows = document.querySelector("[data-rows]");
   const talk = document.getElementById("talk");
   if (rows) followRows(rows);
