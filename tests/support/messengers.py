@@ -64,13 +64,13 @@ class World:
         return found
 
     def in_line(self, buyer: Buyer) -> list[str]:
-        """What the portal shows of a chat: the client's words and files, and what staff wrote elsewhere."""
+        """What the portal shows of a chat, its own notices left out: words and files of the client and of the team."""
         return [
             message.text or " ".join(file.name for file in message.files)
             for chat in self.portal.chats
             if chat.external_chat_id == f"av:{buyer.chat.id}"
             for message in chat.messages
-            if not message.system or message.author_id == 0
+            if not message.system or message.params.get("CONNECTOR_MID")
         ]
 
     def portal_chat(self, buyer: Buyer) -> int:
