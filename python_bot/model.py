@@ -111,7 +111,10 @@ class MessageVersion:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing said. `text` is BB code as sent; `text_plain` the same for reading."""
+    """One thing said. `text` is BB code as sent; `text_plain` the same for reading.
+
+    `external_ids`: what the messenger calls it, when it came from outside.
+    """
 
     message_id: int
     chat_id: int
@@ -124,6 +127,7 @@ class Message:
     hidden: bool = False
     files: tuple[FileRef, ...] = ()
     notice: Notice | None = None
+    external_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

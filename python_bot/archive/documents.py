@@ -45,12 +45,13 @@ def found(storage: Storage, message_ids: Sequence[int], wanted: DialogFilter) ->
     terms = [*conditions.terms]
     if on_dialog.terms:
         terms.append(f"EXISTS (SELECT 1 FROM dialogs d WHERE d.chat_id = m.chat_id AND {on_dialog.sql})")
-    sql = (
-        f"SELECT m.message_id, {pages.MESSAGE}, COALESCE(m.text_plain, m.text), {_BESIDE} FROM json_each(:ids) i"
-        f" CROSS JOIN {pages.MESSAGE_FROM} WHERE m.message_id = i.value AND {' AND '.join(terms) or '1'} ORDER BY i.key"
-    )
+    values = {**conditions.values, "ids": json.dumps(message_ids)}
     with storage.read() as tx:
-        values = {**conditions.values, "ids": json.dumps(message_ids)}
+        sql = (
+            f"SELECT m.message_id, {pages.message(tx)}, COALESCE(m.text_plain, m.text), {_BESIDE}"
+            f" FROM json_each(:ids) i CROSS JOIN {pages.MESSAGE_FROM}"
+            f" WHERE m.message_id = i.value AND {' AND '.join(terms) or '1'} ORDER BY i.key"
+        )
         return [Found(*row) for row in tx.sql.execute(sql, values)]
 
 

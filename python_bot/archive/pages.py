@@ -10,7 +10,7 @@ from typing import Final
 
 from ..db import Storage, Tx
 from ..model import DialogFilter, DialogOrder, Excerpt, JsonPage, MessageOrder, MessageVersion
-from . import filters, session_pages
+from . import external, filters, session_pages
 from .filters import Conditions, Order
 
 
@@ -68,8 +68,10 @@ MESSAGE: Final = f"""json_object(
         'type', f.type, 'url', NULLIF(f.url, ''), 'state', f.state, 'problem', NULLIF(f.problem, '')))
         FROM files f WHERE f.message_id = m.message_id))"""
 
-_MESSAGES: Final = f"""SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', MAX(message_id), COUNT(*) FROM (
-    SELECT {MESSAGE} AS item, m.message_id AS message_id FROM messages m
+_EXTERNAL_MESSAGE: Final = external.added_to(MESSAGE)
+
+_MESSAGES: Final = """SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', MAX(message_id), COUNT(*) FROM (
+    SELECT {} AS item, m.message_id AS message_id FROM messages m
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 
@@ -136,7 +138,12 @@ def messages_feed(
 ) -> JsonPage:
     with storage.read() as tx:
         rows = message_rows(tx, wanted, order)
-        return page(tx, MESSAGE, rows, filters.MESSAGE_ORDERS[order], after, limit)
+        return page(tx, message(tx), rows, filters.MESSAGE_ORDERS[order], after, limit)
+
+
+def message(tx: Tx) -> str:
+    """What a message is shown as. An instance without accounts pays one look at an empty table for a page."""
+    return _EXTERNAL_MESSAGE if external.has_accounts(tx) else MESSAGE
 
 
 def message_rows(tx: Tx, wanted: DialogFilter, order: MessageOrder) -> Rows:
@@ -203,6 +210,8 @@ def dialog(storage: Storage, chat_id: int) -> str | None:
         if row is None:
             return None
         dialog, crm, participants = row
+        if (place := external.of_chat(tx, chat_id)) is not None:
+            dialog = f'{dialog.removesuffix("}")},"external":{place}}}'
         sessions = session_pages.sessions(tx, chat_id)
         return f'{{"dialog":{dialog},"sessions":{sessions},"participants":{participants},"crm":{crm}}}'
 
@@ -219,17 +228,17 @@ def excerpt(storage: Storage, chat_id: int, message_id: int | None) -> Excerpt |
         row = tx.sql.execute(
             f"SELECT d.line_id, {DIALOG} FROM {DIALOG_FROM} WHERE d.chat_id = ?", (chat_id,)
         ).fetchone()
-        message = tx.sql.execute(
-            f"SELECT {MESSAGE} FROM {MESSAGE_FROM} WHERE m.message_id = ? AND m.chat_id = ?", (message_id, chat_id)
+        found = tx.sql.execute(
+            f"SELECT {message(tx)} FROM {MESSAGE_FROM} WHERE m.message_id = ? AND m.chat_id = ?", (message_id, chat_id)
         ).fetchone()
-    if row is None or (message is None and message_id is not None):
+    if row is None or (found is None and message_id is not None):
         return None
-    return Excerpt(row[0], row[1], message[0] if message else None)
+    return Excerpt(row[0], row[1], found[0] if found else None)
 
 
 def messages(storage: Storage, chat_id: int, after: int, limit: int) -> JsonPage:
     with storage.read() as tx:
-        items, last, count = tx.sql.execute(_MESSAGES, (chat_id, after, limit)).fetchone()
+        items, last, count = tx.sql.execute(_MESSAGES.format(message(tx)), (chat_id, after, limit)).fetchone()
         more = (
             count == limit
             and tx.sql.execute(

@@ -87,7 +87,7 @@ def _bounds(tx: Tx, wanted: DialogFilter) -> tuple[int, int]:
 
 
 def _by_windows(storage: Storage, after: int, last: int, conditions: Conditions) -> Iterator[JsonLines]:
-    sql = _lines(f"{pages.MESSAGE_FROM} WHERE m.message_id > :after AND m.message_id <= :end AND {conditions.sql}")
+    source = f"{pages.MESSAGE_FROM} WHERE m.message_id > :after AND m.message_id <= :end AND {conditions.sql}"
     courtesy = _Courtesy(storage)
     while after < last:
         courtesy.rest()
@@ -95,19 +95,21 @@ def _by_windows(storage: Storage, after: int, last: int, conditions: Conditions)
             end, seen = tx.sql.execute(_WINDOW, (after, last, SLICE)).fetchone()
             if not seen:
                 return
-            lines, count = tx.sql.execute(sql, {**conditions.values, "after": after, "end": end}).fetchone()
+            values = {**conditions.values, "after": after, "end": end}
+            lines, count = tx.sql.execute(_lines(tx, source), values).fetchone()
         yield JsonLines(lines or b"", count, seen)
         after = end
 
 
 def _by_ids(storage: Storage, ids: array[int], conditions: Conditions) -> Iterator[JsonLines]:
-    sql = _lines(f"json_each(:ids) i CROSS JOIN {pages.MESSAGE_FROM} WHERE m.message_id = i.value AND {conditions.sql}")
+    source = f"json_each(:ids) i CROSS JOIN {pages.MESSAGE_FROM} WHERE m.message_id = i.value AND {conditions.sql}"
     courtesy = _Courtesy(storage)
     for start in range(0, len(ids), SLICE):
         courtesy.rest()
         some = ids[start : start + SLICE].tolist()
         with storage.read() as tx:
-            lines, count = tx.sql.execute(sql, {**conditions.values, "ids": json.dumps(some)}).fetchone()
+            values = {**conditions.values, "ids": json.dumps(some)}
+            lines, count = tx.sql.execute(_lines(tx, source), values).fetchone()
         yield JsonLines(lines or b"", count, len(some))
 
 
@@ -129,7 +131,7 @@ class _Courtesy:
         self._rested_at = time.monotonic()
 
 
-def _lines(source: str) -> str:
+def _lines(tx: Tx, source: str) -> str:
     """One text for many rows: fewer objects, and the interpreter lock is free while SQLite makes it."""
     return f"""SELECT CAST(group_concat(item || char(10), '') AS BLOB), COUNT(*) FROM
-        (SELECT {pages.MESSAGE} AS item FROM {source} ORDER BY m.message_id)"""
+        (SELECT {pages.message(tx)} AS item FROM {source} ORDER BY m.message_id)"""

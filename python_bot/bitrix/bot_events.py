@@ -11,7 +11,7 @@ from .bbcode import plain
 from .commands import asked
 from .event_types import BotDeleted, Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
 from .notices import notice_of
-from .payload import Node, classify, entity, read_files, session_line, session_of
+from .payload import Node, classify, entity, external_ids, read_files, session_line, session_of
 
 
 def _chat(params: Node, data: Node) -> ChatFacts:
@@ -83,6 +83,7 @@ def message_add(data: Node, ts: int) -> list[Event]:
         hidden=params.yes("SKIP_CONNECTOR"),
         files=read_files(params),
         notice=notice_of(params.node("PARAMS"), text, system=author.kind == "system"),
+        external_ids=external_ids(params.node("PARAMS")),
     )
     return [MessageAdded(chat, message)]
 

@@ -10,7 +10,7 @@ from .bbcode import plain
 from .commands import asked_v2
 from .event_types import Event, Joined, MessageAdded, MessageDeleted, MessageEdited, Noted
 from .notices import notice_of
-from .payload import Node, classify, entity, iso_seconds, read_files, session_line, session_of
+from .payload import Node, classify, entity, external_ids, iso_seconds, read_files, session_line, session_of
 
 
 def _chat_v2(data: Node) -> ChatFacts | None:
@@ -75,6 +75,7 @@ def _message_v2(data: Node, ts: int) -> tuple[ChatFacts, Message] | None:
         sent_at_exact=sent_at is not None,
         files=read_files(Node({"PARAMS": node.node("params").raw, "FILES": data.node("files").raw})),
         notice=notice_of(node.node("params"), text, system=author.kind == "system"),
+        external_ids=external_ids(node.node("params")),
     )
     return chat, message
 

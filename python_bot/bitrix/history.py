@@ -13,7 +13,7 @@ from ..errors import BadEvent
 from ..model import ChatFacts, FileRef, HistoryMessage, Message, SessionHistory, User
 from .bbcode import plain
 from .notices import notice_of
-from .payload import Node, classify, entity, iso_seconds, number, read_file, session_of
+from .payload import Node, classify, entity, external_ids, iso_seconds, number, read_file, session_of
 
 
 def read_history(result: Any) -> SessionHistory:
@@ -96,6 +96,7 @@ def _message(
         sent_at_exact=sent_at is not None,
         hidden=notice is not None and notice.kind == "silent",
         notice=notice,
+        external_ids=external_ids(params),
         files=tuple(files.get(i) or FileRef(i, "", 0, "file", "") for i in file_ids if i),
     )
     return HistoryMessage(

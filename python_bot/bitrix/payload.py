@@ -137,6 +137,12 @@ def read_files(params: Node) -> tuple[FileRef, ...]:
     return tuple(found.values())
 
 
+def external_ids(params: Node) -> tuple[str, ...]:
+    """The messenger's numbers of a message from outside, as whoever brought it told the portal."""
+    given = params.node("CONNECTOR_MID", "connectorMid", "connectormid").raw.values()
+    return tuple(str(value) for value in given if isinstance(value, str | int))
+
+
 def iso_seconds(text: str) -> int | None:
     """'2026-07-29T11:00:01+03:00' -> Unix seconds; None when it is no date with an offset."""
     try:

@@ -109,13 +109,15 @@ class Anonymiser:
         plain = self._texts.text(message["text_plain"], cast)
         files = [self._file(file) for file in message["files"]]
         # BB code names people in its tags, and parts a name with them: what is read is all that is told.
-        return {
+        shown = {
             **message,
             "author": self._person(message["author"]),
             "text": plain,
             "text_plain": plain,
             "files": files,
         }
+        shown.pop("external", None)  # in a messenger everybody is known by number
+        return shown
 
     def conversation(self, conversation: dict[str, Any]) -> dict[str, Any]:
         dialog = conversation["dialog"]
@@ -127,6 +129,7 @@ class Anonymiser:
             "client": client and self._person(client),
             "operator": operator and self._person(operator),
         }
+        changed.pop("external", None)
         people = [self._person(person) for person in conversation["participants"]]
         sessions = self._told(conversation["sessions"], cast)
         crm = [{**link, "id": self._pseudonyms.number(link["type"], link["id"])} for link in conversation["crm"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import get_args
+from urllib.parse import quote
 
 from python_bot.simulator import SimulatedPortal
 from python_bot.web.api_tokens import Scope
@@ -13,6 +14,8 @@ from tests.support import TOKEN, Server, until
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 SCOPED: dict[Scope, str] = {scope: f"token-that-may-{scope}-0123456789" for scope in get_args(Scope)}
 BOT_TOKEN = "7000000001:AA-bot-of-the-tests-of-the-contract"
+HOOK_SECRET = "hook-secret-of-the-tests-01"
+BOT = json.dumps({"token": BOT_TOKEN, "line_id": 3, "webhook_secret": HOOK_SECRET}).encode()
 NOWHERE = "https://receiver.invalid/hook"
 
 
@@ -55,8 +58,25 @@ def add_shop(server: Server) -> int:
 
 def add_bot(server: Server) -> int:
     """The bot of the simulated messenger; the same number each time."""
-    made = server.request("POST", "/api/telegram/bots", json.dumps({"token": BOT_TOKEN}).encode(), **ADMIN).json
+    made = server.request("POST", "/api/telegram/bots", BOT, **ADMIN).json
     until(lambda: server.api(f"/api/telegram/bots/{made['id']}")["state"] == "working")
     wait_idle(server)
     number: int = made["id"]
     return number
+
+
+def write_to_bot(server: Server) -> int:
+    """A client asks the bot something; the dialog that this becomes."""
+    olga = {"id": 5200000123, "is_bot": False, "first_name": "Olga"}
+    chat = {"id": olga["id"], "type": "private", "first_name": "Olga"}
+    message = {"message_id": 41, "date": 1790000000, "text": "Доставка есть?", "from": olga, "chat": chat}
+    headers = {"X_Telegram_Bot_Api_Secret_Token": HOOK_SECRET, "Content_Type": "application/json"}
+    update = json.dumps({"update_id": 1, "message": message}).encode()
+    assert server.request("POST", "/tg/webhook", update, **headers).status == 200
+
+    def found() -> list[dict[str, int]]:
+        rows: list[dict[str, int]] = server.api(f"/api/search?q={quote('доставка')}")["messages"]
+        return [row for row in rows if "external" in row]
+
+    until(found, what="the message is archived and found")
+    return found()[0]["chat_id"]

@@ -18,7 +18,7 @@ import pytest
 from python_bot.app import flask_app
 from python_bot.instance import Instance
 from python_bot.settings import Settings
-from tests.api.filling import ADMIN, BOT_TOKEN, NOWHERE, SCOPED, SHOP, add_bot, add_shop, subscribe
+from tests.api.filling import ADMIN, BOT, NOWHERE, SCOPED, SHOP, add_bot, add_shop, subscribe, write_to_bot
 from tests.instance.tools import raw
 from tests.support import ROOT, Server
 from tests.support import contract as of
@@ -237,9 +237,10 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
     replay = "POST /api/subscriptions/{subscription_id}/deliveries/{delivery_id}/replay"
     call(replay, f"{here}/deliveries/{ping['id']}/replay", b"")
     bots = "/api/telegram/bots"
-    bot = call(f"POST {bots}", bots, json.dumps({"token": BOT_TOKEN}).encode()).json
+    bot = call(f"POST {bots}", bots, BOT).json
     call(f"PATCH {bots}/{{account_id}}", f"{bots}/{bot['id']}", b'{"signature": false}')
     add_bot(server)
+    asked = write_to_bot(server)
     shop = add_shop(server)
     call("POST /api/avito/accounts", "/api/avito/accounts", SHOP)
     call("PATCH /api/avito/accounts/{shop_id}", f"/api/avito/accounts/{shop}", b'{"line_id": null}')
@@ -249,6 +250,7 @@ def visit(server: Server, chat_id: int) -> dict[str, list[Answer]]:
             tag = call(name, path).headers.get("ETag")
             if tag and path != "/api/admin/status":  # it changes with the time
                 assert call(name, path, If_None_Match=tag).status == 304, path
+    call("GET /api/dialogs/{chat_id}", f"/api/dialogs/{asked}")
     call("DELETE /api/subscriptions/{subscription_id}", here)
     call(f"DELETE {bots}/{{account_id}}", f"{bots}/{bot['id']}")
     call("DELETE /api/avito/accounts/{shop_id}", f"/api/avito/accounts/{shop}")

@@ -116,9 +116,15 @@ def test_a_client_writes_an_operator_answers_and_both_have_it(world: World) -> N
     assert olga.shown[-1].content["text"] == "Иван Петров: \nДа, есть"
     assert answer.delivered_as == [f"{olga.id}:{olga.shown[-1].message_id}"]
     wait_idle(world.server)
-    assert [
-        row["text_plain"] for row in world.server.messages(world.chat_of(olga)) if row["author"]["kind"] == "client"
-    ] == ["Здравствуйте!"]
+    rows = world.server.messages(world.chat_of(olga))
+    assert [row["text_plain"] for row in rows if row["author"]["kind"] == "client"] == ["Здравствуйте!"]
+    assert [(row["author"]["kind"], row["external"]["message_ids"]) for row in rows if "external" in row] == [
+        ("client", [f"{olga.id}:{olga.shown[0].message_id}"]),
+        ("operator", answer.delivered_as),
+    ]
+    dialog = world.server.api(f"/api/dialogs/{world.chat_of(olga)}")["dialog"]
+    place = {"channel": "telegram", "account_id": 1, "chat_id": f"tg:{olga.id}"}
+    assert dialog["external"] == {**place, "url": None, "state": "open"}
     assert world.bot.token not in json.dumps(world.server.log())
 
 

@@ -87,6 +87,13 @@ def test_no_field_of_a_conversation_tells_who_it_was(mask: Anonymiser) -> None:
     assert (dialog["chat_id"], dialog["opened_at"]) == (5, "2026-07-29T08:00:00Z")
 
 
+def test_in_a_messenger_nobody_is_known_by_number(mask: Anonymiser) -> None:
+    place = {"channel": "telegram", "account_id": 1, "chat_id": "tg:5200000123"}
+    dialog = {**CONVERSATION["dialog"], "external": place}  # type: ignore[dict-item]
+    assert "5200000123" not in json.dumps(mask.conversation({**CONVERSATION, "dialog": dialog}))
+    assert "5200000123" not in json.dumps(mask.message({**MESSAGE, "external": place}))
+
+
 def test_no_field_of_a_message_tells_who_it_was(mask: Anonymiser) -> None:
     found = mask.message(json.loads(json.dumps(MESSAGE)))
     told = json.dumps(found, ensure_ascii=False).lower()

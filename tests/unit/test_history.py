@@ -48,6 +48,7 @@ def test_the_recorded_history_is_read_oldest_first_with_people_and_files() -> No
     assert [m.author.kind for m in rows] == ["client", "client", "system", "operator"]
     assert rows[0].text == "Добрый день!\nЦена 1+1 & доставка? 👍"
     assert rows[1].files == (FileRef(5437, "чек №7.jpg", 240113, "image", "https://acme.bitrix24.ru/…"),)
+    assert [m.external_ids for m in rows] == [(), ("88",), (), ()]
     assert [item.edited for item in found.messages] == [False, False, False, True]
     assert not any(item.deleted for item in found.messages)
     assert [(u.id, u.name, u.kind, u.first_name, u.work_position) for u in found.users] == [

@@ -161,6 +161,11 @@ def test_a_message_of_a_file_alone_has_the_file_and_no_text() -> None:
     assert file.url.startswith("https://acme.bitrix24.ru/")
 
 
+def test_a_message_from_outside_tells_what_the_messenger_calls_it() -> None:
+    assert only("onimbotmessageadd__client_file", MessageAdded).message.external_ids == ("88",)
+    assert only("onimbotmessageadd__client_text", MessageAdded).message.external_ids == ()
+
+
 def test_a_message_without_user_block_by_author_0_is_the_systems() -> None:
     message = only("onimbotmessageadd__system", MessageAdded).message
     assert (message.author.id, message.author.kind) == (0, "system")
