@@ -45,6 +45,7 @@ from .model import Lines
 from .outbox import SqliteOutbox
 from .proof.manifest import ManifestJobs, ManifestWriter
 from .proof.report import Report
+from .relay.abreast import Abreast
 from .relay.accounts import Accounts
 from .relay.inbox import Inbox
 from .relay.jobs import DORMANT
@@ -171,7 +172,7 @@ class Instance:
         )
         self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
         self.relay = self._relay()
-        self.missed = Missed(self.channels, self.relay.messages)
+        self.missed = Missed(self.channels, self.relay.messages, self.outbox)
         self.accounts = Accounts(self.relay, settings.instance)
         self.pollers = Pollers(self.relay, lambda: self.worker.may_work() and self.is_enabled())
         self.parts = jobs.Parts(
@@ -232,7 +233,8 @@ class Instance:
             settings.disk_reserve_mb * MIB,
             mask=lambda: Anonymiser(self.archive, read_key(home)),
         )
-        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics)
+        lost = self.relay.abreast.doubt
+        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics, lost)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
         )
@@ -264,6 +266,7 @@ class Instance:
             outbox=self.outbox,
             inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language, topics),
             open_line=OpenLine(self.client, settings.connector_handler, settings.public_url),
+            abreast=Abreast(self.storage, self.channels, messages, self.outbox, self.sync.reconcile.compare),
             links=FileLinks(settings.home, public_url),
             metrics=self.metrics,
             language=language,

@@ -230,6 +230,15 @@ class SqliteChannelMessages:
         ).fetchall()
         return [row[0] for row in rows]
 
+    def began_at(self, account_id: int, chat_id: str) -> int | None:
+        """When something passed through a chat first."""
+        with self._storage.read() as tx:
+            row = tx.sql.execute(
+                "SELECT at FROM channel_messages WHERE (account_id, chat_id) = (?, ?) ORDER BY id LIMIT 1",
+                (account_id, chat_id),
+            ).fetchone()
+        return row[0] if row else None
+
     def unheard(self, portal_chat_id: int, portal_message_id: int, since: int) -> set[int]:
         """What operators said in a chat just before a message, as the archive knows it from the portal's other events,
         and what no event has yet told to send."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ..model import NewJob
+from ..bitrix.payload import Node
+from ..model import Job, NewJob
 
 CHANNEL_IN: Final = "channel.in"
 CHANNEL_DESCRIBE: Final = "channel.describe"
@@ -15,6 +16,12 @@ CHANNEL_READ: Final = "channel.read"
 CHANNEL_TOPIC: Final = "channel.topic"
 CHANNEL_REPLY: Final = "channel.reply"
 CHANNEL_GAP: Final = "channel.gap"
+
+
+def portal_place(job: Job) -> tuple[int, int]:
+    """Chat and message of the portal that a job for an operator's message is about. Raises BadEvent."""
+    im = Node(job.payload["item"]).node("im")
+    return im.id("chat_id"), im.id("message_id")
 
 
 def in_job(account_id: int, chat_id: str, due_at: float = 0.0, trace_id: str = "") -> NewJob:

@@ -14,6 +14,7 @@ from ..channels.store import Held, SqliteChannels
 from ..db import Tx
 from ..intake import channel_job
 from ..model import NewJob
+from ..outbox import Outbox
 
 LOOK_BACK_S: Final = 24 * 3600  # what is older would surprise the client more than it helps
 
@@ -22,10 +23,15 @@ class Missed:
     """Called in the transaction that has just stored what the portal's history told of a chat."""
 
     def __init__(
-        self, channels: SqliteChannels, messages: SqliteChannelMessages, now: Callable[[], float] = time.time
+        self,
+        channels: SqliteChannels,
+        messages: SqliteChannelMessages,
+        outbox: Outbox,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._channels = channels
         self._messages = messages
+        self._outbox = outbox
         self._now = now
 
     def __call__(self, tx: Tx, portal_chat_id: int) -> list[NewJob]:
@@ -35,10 +41,13 @@ class Missed:
         held, chat_id = found
         since = max(held.account.created_at, int(self._now()) - LOOK_BACK_S)
         now = self._now()
-        return [
+        jobs = [
             channel_job(held.connector_id, held.account.line_id or 0, _item(held, chat_id, row), "", now)
             for row in self._messages.unsent(tx, held.account.id, portal_chat_id, since)
         ]
+        # One that is being sent right now is not missed.
+        told = {job.dedupe_key for job in self._outbox.of_lane(jobs[0].lane)} if jobs else set()
+        return [job for job in jobs if job.dedupe_key not in told]
 
 
 def _item(held: Held, chat_id: str, row: Unsent) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ..db import Tx
 from ..errors import B24BotError, BadEvent, CallRefused, DeliveryFailed, PortalError
 from ..model import Job, NewJob
 from . import texts
-from .kinds import read_job, status_job
+from .kinds import portal_place, read_job, status_job
 from .openline import status_item
 from .parts import RelayParts
 
@@ -56,18 +56,25 @@ class Answers:
     # --- an operator writes
 
     def send(self, job: Job) -> None:
-        """Raises DeliveryFailed when it is to be tried again, NoChannel when no account is behind the connector.
+        """Raises DeliveryFailed when it is to be tried again, NoChannel when no account is behind the connector,
+        PortalError when nobody can tell yet what was said before it.
 
         Events overtake each other. Messages of a chat that are here already go in the portal's order, and one that is
         known to have been said before is waited for, a moment.
         """
+        self._parts.abreast.catch_up(job)
         until = job.created_at + OVERTAKEN_S
         while True:
-            own = _portal(job)[1]
+            own = portal_place(job)[1]
             waiting = [each for each in self._parts.outbox.of_lane(job.lane) if each.kind == job.kind]
-            earlier = sorted((each for each in waiting if _portal(each)[1] < own), key=lambda each: _portal(each)[1])
-            numbers = {_portal(each)[1] for each in earlier}
-            if self._now() >= until or not self._parts.messages.unheard(*_portal(job), int(until) - LATELY_S) - numbers:
+            earlier = sorted(
+                (each for each in waiting if portal_place(each)[1] < own), key=lambda each: portal_place(each)[1]
+            )
+            numbers = {portal_place(each)[1] for each in earlier}
+            if (
+                self._now() >= until
+                or not self._parts.messages.unheard(*portal_place(job), int(until) - LATELY_S) - numbers
+            ):
                 break
             time.sleep(LOOK_S)
         for each in (*earlier, job):
@@ -77,7 +84,7 @@ class Answers:
         held, channel, message = self._message(job)
         if not Node(job.payload["item"]).node("message").number("user_id"):
             return  # the portal's own notices, and words that we mirrored: the client is not told either
-        portal = _portal(job)
+        portal = portal_place(job)
         present = {row.part: row for row in self._parts.messages.parts(held.account.id, portal[1])}
         if any(row.status in ("failed", "deleted", "delivered", "read") for row in present.values()):
             return
@@ -98,7 +105,7 @@ class Answers:
             held, _, message = self._message(job)
         except B24BotError:
             return
-        self._tell(held, message, texts.not_delivered(reason, self._language), _portal(job)[1])
+        self._tell(held, message, texts.not_delivered(reason, self._language), portal_place(job)[1])
 
     def _deliver(
         self,
@@ -182,7 +189,7 @@ class Answers:
 
     def edit(self, job: Job) -> None:
         held, channel, message = self._message(job)
-        portal_message_id = _portal(job)[1]
+        portal_message_id = portal_place(job)[1]
         rows = self._parts.messages.parts(held.account.id, portal_message_id)
         if not rows or rows[0].status in ("failed", "deleted"):
             return
@@ -193,7 +200,7 @@ class Answers:
         former = _files(Node(rows[0].body).node("message"))
         whole = Outgoing(message.key, message.chat_id, message.text, message.files or former, message.author)
         try:
-            self._edit(held, channel, whole, rows, _portal(job))
+            self._edit(held, channel, whole, rows, portal_place(job))
         except DeliveryFailed as error:
             if not error.final:
                 raise
@@ -225,7 +232,7 @@ class Answers:
 
     def delete(self, job: Job) -> None:
         held, channel, message = self._message(job)
-        portal_message_id = _portal(job)[1]
+        portal_message_id = portal_place(job)[1]
         rows = self._parts.messages.parts(held.account.id, portal_message_id)
         rows = [row for row in rows if row.status not in ("failed", "deleted")]
         if not rows:
@@ -281,7 +288,7 @@ class Answers:
         chat_id = item.node("chat").text("id")
         if not chat_id:
             raise BadEvent("the portal's message names no chat")
-        key = f"{_portal(job)[1]}"
+        key = f"{portal_place(job)[1]}"
         message = Outgoing(key, chat_id, node.text("text"), _files(node), node.text("user_id"))
         return held, self._parts.registry.load(held.account.channel), message
 
@@ -351,11 +358,6 @@ class Statuses:
 
         parts.storage.write(work)
         return None
-
-
-def _portal(job: Job) -> tuple[int, int]:
-    im = Node(job.payload["item"]).node("im")
-    return im.id("chat_id"), im.id("message_id")
 
 
 def _files(message: Node) -> tuple[OutgoingFile, ...]:

@@ -13,6 +13,7 @@ from ..db import Storage
 from ..intake import Intake
 from ..metrics import Metrics
 from ..outbox import Outbox
+from .abreast import Abreast
 from .inbox import Inbox
 from .links import FileLinks
 from .openline import OpenLine
@@ -33,6 +34,7 @@ class RelayParts:
     inbox: Inbox
     topics: Topics
     open_line: OpenLine
+    abreast: Abreast
     links: FileLinks
     metrics: Metrics
     language: Callable[[], str]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from . import schedule
 
 HISTORY: Final = "imopenlines.session.history.get"
 CARD: Final = "imopenlines.dialog.get"
+LONGEST_WAIT_S: Final = 10.0  # of somebody who waits
 LONGEST_TURN_S: Final = 60.0  # then other work has its turn, and the watchdog sees that we are alive
 
 
@@ -100,9 +101,33 @@ class ReconcileJobs:
         return self._client.operating.pause_s((HISTORY, CARD))
 
     def __call__(self, jobs: list[Job]) -> list[Exception | None]:
+        return self._compare(jobs)
+
+    def compare(self, chat_ids: Sequence[int]) -> dict[int, Exception | None]:
+        """Read now what was said in these chats, for somebody who waits: the latest sessions, and what is due.
+
+        For each chat None, or why it could not be read.
+        """
+        before = {chat_id: self._latest(chat_id) for chat_id in chat_ids}
+        outcomes = self._compare([reconcile_job(chat_id, 0.0, "", scope="latest") for chat_id in chat_ids], urgent=True)
+        told = dict(zip(chat_ids, outcomes, strict=True))
+        # The one that was the latest for us was not asked for where there is a later one.
+        passed = [chat_id for chat_id, latest in before.items() if latest not in (None, self._latest(chat_id))]
+        if passed:
+            again = self._compare([reconcile_job(chat_id, 0.0, "") for chat_id in passed], urgent=True)
+            told |= {chat_id: told[chat_id] or outcome for chat_id, outcome in zip(passed, again, strict=True)}
+        return told
+
+    def _latest(self, chat_id: int) -> int | None:
+        numbers = [check.session_id for check in self._compared.sessions_of(chat_id) if check.session_id is not None]
+        return max(numbers, default=None)
+
+    def _compare(self, jobs: Sequence[Job | NewJob], *, urgent: bool = False) -> list[Exception | None]:
         asks = [plan(job.payload, self._compared.sessions_of(job.payload["chat_id"])) for job in jobs]
+        if urgent:  # whether a session is over can be told later
+            asks = [replace(ask, with_card=False) for ask in asks]
         answers = [Answers(ask, int(time.time())) for ask in asks]
-        failure, unasked = self._ask(asks, answers)
+        failure, unasked = self._ask(asks, answers, urgent)
         outcomes: list[Exception | None] = []
         for index, (job, answer) in enumerate(zip(jobs, answers, strict=True)):
             refused = self._apply(job, answer)  # of a job that is not done, too: what was told need not be told again
@@ -115,24 +140,24 @@ class ReconcileJobs:
 
     # --- asking
 
-    def _ask(self, asks: list[Ask], answers: list[Answers]) -> tuple[Exception | None, set[int]]:
+    def _ask(self, asks: list[Ask], answers: list[Answers], urgent: bool) -> tuple[Exception | None, set[int]]:
         """Fill in the answers; why it stopped, if it did, and which of the asks have open questions then."""
-        ends_at = time.monotonic() + LONGEST_TURN_S
+        ends_at = time.monotonic() + (LONGEST_WAIT_S if urgent else LONGEST_TURN_S)
         failure: Exception | None = None
         unasked: set[int] = set()
         for questions in _portions(asks, self.limit):
             if failure is None and time.monotonic() > ends_at:
                 failure = PortalUnavailable("put off: the portal answers slowly", retry_after_s=1.0)
             if failure is None:
-                failure = self._send(questions, answers)
+                failure = self._send(questions, answers, urgent)
             if failure is not None:
                 unasked |= {index for index, _, _ in questions}
         return failure, unasked
 
-    def _send(self, questions: list[Question], answers: list[Answers]) -> Exception | None:
+    def _send(self, questions: list[Question], answers: list[Answers], urgent: bool) -> Exception | None:
         started, asked_at = time.monotonic(), int(time.time())
         try:
-            results = self._client.batch([command for _, _, command in questions])
+            results = self._client.batch([command for _, _, command in questions], urgent=urgent)
         except B24BotError as error:
             self.limit = schedule.next_portion(self.limit, 0.0, failed=True)
             return error
@@ -147,7 +172,7 @@ class ReconcileJobs:
 
     # --- what follows
 
-    def _apply(self, job: Job, answers: Answers) -> Exception | None:
+    def _apply(self, job: Job | NewJob, answers: Answers) -> Exception | None:
         """Write the answers for one chat; why the job is not done, if it is not."""
         refused: Exception | None = None
         told: list[tuple[SessionHistory, int, bytes]] = []
@@ -179,7 +204,7 @@ class ReconcileJobs:
     def _write(
         self,
         tx: Tx,
-        job: Job,
+        job: Job | NewJob,
         answers: Answers,
         told: list[tuple[SessionHistory, int, bytes]],
         running: int | None,

@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -53,9 +54,18 @@ OK: Final = Reply()
 
 
 class Door:
+    """`lost`: told when an event could not be stored, which nobody tells again."""
+
     def __init__(
-        self, archive: Archive, intake: Intake, tokens: TokenStore, policy: HostPolicy, metrics: Metrics
+        self,
+        archive: Archive,
+        intake: Intake,
+        tokens: TokenStore,
+        policy: HostPolicy,
+        metrics: Metrics,
+        lost: Callable[[], None],
     ) -> None:
+        self._lost = lost
         self._archive = archive
         self._intake = intake
         self._tokens = tokens
@@ -76,6 +86,7 @@ class Door:
         except StorageError as error:
             note.error_code = type(error).__name__
             self._metrics.count("events_refused_total", reason=type(error).__name__)
+            self._lost()
             log.error("an event could not be stored: %s; %s", error, error.next_step, extra={"trace_id": trace_id})
             return Reply(503)
         finally:
