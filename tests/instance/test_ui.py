@@ -107,6 +107,21 @@ def test_a_wrong_token_and_another_site_open_nothing(settled: Settled) -> None:
     assert not list(stranger.jar)
 
 
+def test_another_site_may_lead_here_and_load_nothing_into_itself(settled: Settled) -> None:
+    _, server, chat_id = settled
+    visitor = Visitor(server, TOKEN)
+
+    def asked(site: str, mode: str, dest: str) -> int:
+        headers = {"Sec_Fetch_Site": site, "Sec_Fetch_Mode": mode, "Sec_Fetch_Dest": dest}
+        return visitor.get(f"/ui/dialogs/{chat_id}", **headers).status
+
+    for site in ("cross-site", "same-site"):
+        assert asked(site, "navigate", "document") == 200
+        ways = (("navigate", "iframe"), ("navigate", "object"), ("no-cors", "image"), ("cors", "empty"), ("", ""))
+        assert {asked(site, *way) for way in ways} == {403}
+    assert {asked(site, "navigate", "iframe") for site in ("same-origin", "none")} == {200}
+
+
 def test_the_cookie_is_kept_from_scripts_and_other_sites_and_ends_with_the_visit(settled: Settled) -> None:
     _, server, _ = settled
     visitor = Visitor(server, TOKEN)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -34,14 +36,31 @@ _SWITCHES: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
 class Browser:
     """`with Browser() as browser:`; every one has a profile of its own. Elements are found by CSS."""
 
-    def __init__(self, width: int = 1000, height: int = 900) -> None:
+    def __init__(
+        self,
+        width: int = 1000,
+        height: int = 900,
+        *,
+        hosts: Mapping[str, int] | None = None,
+        trusted: str = "",
+        blocks_third_party_cookies: bool = False,
+        zone: str = "",
+    ) -> None:
+        """`hosts`: names and the loopback ports that they lead to, whatever port is asked for; no other name leads
+        anywhere. `trusted`: `Authority.fingerprint` of the one key beside real authorities. `zone`: of its clock."""
+        rules = (*(f"MAP {name} 127.0.0.1:{port}" for name, port in (hosts or {}).items()), "MAP * ~NOTFOUND")
+        self._switches = [*_SWITCHES, f"--host-resolver-rules={', '.join((*rules, 'EXCLUDE 127.0.0.1'))}"]
+        if trusted:
+            self._switches.append(f"--ignore-certificate-errors-spki-list={trusted}")
+        # As 'Block third-party cookies' in the settings does.
+        self._prefs = {"profile.cookie_controls_mode": int(blocks_third_party_cookies)}
+        self._env = {**os.environ, **({"TZ": zone} if zone else {})}
         self._profile = tempfile.TemporaryDirectory(prefix="b24bot-chromium-", ignore_cleanup_errors=True)
         self._size = f"--window-size={width},{height}"
         self._port = free_port()
@@ -51,10 +70,11 @@ class Browser:
     def __enter__(self) -> Browser:
         assert CHROMIUM and DRIVER
         command = [DRIVER, f"--port={self._port}", "--allowed-ips=127.0.0.1"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env=self._env)
         until(self._is_up, what="chromedriver answers")
-        switches = [*_SWITCHES, self._size, f"--user-data-dir={self._profile.name}"]
-        options = {"binary": CHROMIUM, "args": switches}
+        switches = [*self._switches, self._size, f"--user-data-dir={self._profile.name}"]
+        options = {"binary": CHROMIUM, "args": switches, "prefs": self._prefs}
         capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         found = self._send("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         self._session = f"/session/{found['sessionId']}"
@@ -81,7 +101,11 @@ class Browser:
 
     def into_frame(self) -> None:
         """From here on the document in the page's first frame is meant, until `to_top`. Raises LookupError."""
-        self._send("POST", f"{self._session}/frame", {"id": None})
+        self.to_top()
+        self.into_inner_frame()
+
+    def into_inner_frame(self) -> None:
+        """The same within the document that is meant now."""
         self._send("POST", f"{self._session}/frame", {"id": {_ELEMENT: self._find("iframe")}})
 
     def to_top(self) -> None:

@@ -44,6 +44,7 @@ def blueprint(parts: Parts, keeper: Keeper, portal: Callable[[], str], prefix: s
     @ui.before_request
     def name_kind() -> None:
         note().kind = "ui"
+        frame.refuse_other_sites()
 
     @ui.get("/static/<name>")
     def static(name: str) -> Response:

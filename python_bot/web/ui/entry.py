@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..errors import ApiError
 from ..inbound import note
-from .frame import Frame
+from .frame import Frame, is_framed
 from .refusal import Refused
 
 
@@ -49,5 +49,4 @@ def put_on(ui: Blueprint, frame: Frame) -> None:
     def _form(problem: str, status: int = 200) -> Response:
         back = request.form.get("next") or request.args.get("next", "")
         # A cookie of ours in another site's frame is kept over https only, and by some browsers not even then.
-        is_framed = request.headers.get("Sec-Fetch-Dest") == "iframe"
-        return frame.show("enter.html", status, problem=problem, next=back, is_framed=is_framed)
+        return frame.show("enter.html", status, problem=problem, next=back, is_framed=is_framed())

@@ -76,6 +76,13 @@ class Frame:
             raise Refused(403, "form_expired")
         return None
 
+    def refuse_other_sites(self) -> None:
+        """Another site may lead here, and no more: what it loads into itself would be a look in the visitor's name. A
+        frame is opened by the page inside the portal, which is ours. Raises ApiError 403."""
+        where = [request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode", "Dest")]
+        if where[0] in ("cross-site", "same-site") and where[1:] != ["navigate", "document"]:
+            raise Refused(403, "from_elsewhere")
+
     def require(self, rights: Rights) -> None:
         if not opens(self.visit(), rights):
             note().outcome = "insufficient"
@@ -147,29 +154,38 @@ class Frame:
         ):
             if known:
                 value = self.clock().zone_name if name == "tz" else request.args[name]
-                response.set_cookie(cookie, value, max_age=YEAR_S, path=f"{self.base}/", samesite="Lax")
+                self._keep(response, cookie, value, framed=is_framed(), max_age=YEAR_S)
         return response
 
     def sign_in(self, response: AnyResponse, cookie: str, *, framed: bool) -> None:
-        """In a frame of the portal the cookie is another site's: browsers keep it over https only, and apart."""
-        secure = is_secure()
-        other_site = framed and secure
-        response.set_cookie(
-            COOKIE,
-            cookie,
-            path=f"{self.base}/",
-            httponly=True,
-            secure=secure,
-            samesite="None" if other_site else "Lax",
-            partitioned=other_site,
-        )
+        self._keep(response, COOKIE, cookie, framed=framed, httponly=True)
 
     def sign_out(self, response: AnyResponse) -> None:
-        for partitioned in {False, is_secure()}:
-            response.set_cookie(
-                COOKIE, "", max_age=0, path=f"{self.base}/", httponly=True, secure=is_secure(),
-                samesite="None" if partitioned else "Lax", partitioned=partitioned,
-            )  # fmt: skip
+        for framed in {False, is_secure()}:
+            self._keep(response, COOKIE, "", framed=framed, httponly=True, max_age=0)
+
+    def _keep(
+        self,
+        response: AnyResponse,
+        name: str,
+        value: str,
+        *,
+        framed: bool,
+        httponly: bool = False,
+        max_age: int | None = None,
+    ) -> None:
+        """In a frame of the portal a cookie is another site's: browsers keep it over https only, and apart."""
+        secure = is_secure()
+        response.set_cookie(
+            name,
+            value,
+            max_age=max_age,
+            path=f"{self.base}/",
+            httponly=httponly,
+            secure=secure,
+            samesite="None" if framed and secure else "Lax",
+            partitioned=framed and secure,
+        )
 
     def error(self, status: int, code: str, message: str) -> Response:
         note().error_code = code
@@ -189,6 +205,11 @@ class Frame:
         @pages.errorhandler(StorageError)
         def storage_error(error: StorageError) -> Response:
             return self.error(503, "storage", f"{error}; {error.next_step}".rstrip("; "))
+
+
+def is_framed() -> bool:
+    """Whether the browser shows the answer in a frame; False where it does not tell (over plain http)."""
+    return request.headers.get("Sec-Fetch-Dest") == "iframe"
 
 
 def is_secure() -> bool:

@@ -24,7 +24,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "enter": "Вход в архив",
         "enter_hint": "Токен выдаёт администратор сервера: botctl ЭКЗЕМПЛЯР token add. Сотрудники портала входят через "
         "приложение в Битрикс24.",
-        "enter_framed": "Браузер не хранит вход внутри портала. Откройте приложение снова и нажмите «В новом окне».",
+        "enter_framed": "Вход внутри портала закончился или не сохранился. Откройте приложение снова; если не поможет, "
+        "нажмите в нём «В новом окне».",
         "token": "Токен",
         "enter_go": "Войти",
         "words": "Слова, имя, телефон",
@@ -133,7 +134,8 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
         "enter": "Enter the archive",
         "enter_hint": "The administrator of the server gives out tokens: botctl INSTANCE token add. Employees of the "
         "portal enter through the application in Bitrix24.",
-        "enter_framed": "The browser keeps no visit inside the portal: open the application again, “In a new window”.",
+        "enter_framed": "The visit inside the portal is over, or was not kept. Open the application again; if that "
+        "does not help, open it “In a new window”.",
         "token": "Token",
         "enter_go": "Enter",
         "words": "Words, a name, a phone number",
@@ -238,6 +240,7 @@ ERRORS: Final[dict[Language, dict[str, tuple[str, str]]]] = {
         "file_missing": ("Файл пропал с диска", "Администратор может восстановить files/ из резервной копии."),
         "not_signed_in": ("Нужно войти снова", "Время входа истекло."),
         "form_expired": ("Форма устарела", "Вернитесь на страницу, обновите её и повторите."),
+        "from_elsewhere": ("Это открыто не здесь", "Откройте архив в своей вкладке или через приложение в портале."),
         "not_yours": ("Это вам не открыто", "Доступ даёт администратор сервера."),
         "bad_days": ("Дни не читаются", "Укажите день так: 2026-11-28; «с» не позже «по»."),
         "bad_hours": ("Время не читается", "Укажите время так: 09:30, и день рядом с ним."),
@@ -263,6 +266,7 @@ ERRORS: Final[dict[Language, dict[str, tuple[str, str]]]] = {
         "file_missing": ("The file is gone from the disk", "The administrator can restore files/ from a backup."),
         "not_signed_in": ("Sign in again", "Your visit is over."),
         "form_expired": ("The form is out of date", "Go back, reload the page and try again."),
+        "from_elsewhere": ("This was not asked for here", "Open the archive in its own tab, or inside the portal."),
         "not_yours": ("This is not open to you", "The administrator of the server gives access."),
         "bad_days": ("The days cannot be read", "Write a day like 2026-11-28; “from” is not after “to”."),
         "bad_hours": ("The time cannot be read", "Write a time like 09:30, and a day beside it."),

@@ -11,8 +11,10 @@ const asked = { headers: { "X-Requested-With": "ui" }, cache: "no-store", creden
 function tellZone() {
   const mine = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
   if (/(?:^|; )b24bot_tz=/.test(document.cookie) || mine === zone || !/^[A-Za-z0-9_+/-]{1,64}$/.test(mine)) return;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  document.cookie = `b24bot_tz=${mine}; Path=${base}/; Max-Age=31536000; SameSite=Lax${secure}`;
+  const isSecure = location.protocol === "https:";
+  // In the portal's frame a cookie is another site's.
+  const kept = isSecure && window.parent !== window ? "SameSite=None; Partitioned" : "SameSite=Lax";
+  document.cookie = `b24bot_tz=${mine}; Path=${base}/; Max-Age=31536000; ${kept}${isSecure ? "; Secure" : ""}`;
   // A page that came by a link is loaded once more, unless the browser keeps no cookies.
   if (document.cookie.includes("b24bot_tz=") && document.getElementById("main").querySelector("time")) location.reload();
 }
