@@ -29,6 +29,7 @@ from .web.api import stats as stats_api
 from .web.api import subscriptions as subscriptions_api
 from .web.api import telegram as telegram_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
+from .web.application import Application
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
@@ -75,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def flask_app(instance: Instance) -> Flask:
     """The routes over an instance; without side effects, so that docs and tests can list them."""
     settings = instance.settings
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
     app.url_map.strict_slashes = False
     access = Access(

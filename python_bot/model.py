@@ -217,13 +217,13 @@ class BuriedJob:
 
 @dataclass(frozen=True, slots=True)
 class JsonPage:
-    """One page of a list, already JSON text.
+    """One page of a list, already JSON: UTF-8, as SQLite made it, so that nothing decodes it on its way.
 
     `next_key`: the position from which the next page continues, None at the end; `last_key`: the position of the
     last row that was read, from which a follower asks again later (None while there was none).
     """
 
-    items: str
+    items: bytes
     next_key: tuple[int, ...] | None
     last_key: tuple[int, ...] | None = None
 

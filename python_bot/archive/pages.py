@@ -70,8 +70,8 @@ MESSAGE: Final = f"""json_object(
 
 _EXTERNAL_MESSAGE: Final = external.added_to(MESSAGE)
 
-_MESSAGES: Final = """SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', MAX(message_id), COUNT(*) FROM (
-    SELECT {} AS item, m.message_id AS message_id FROM messages m
+_MESSAGES: Final = """SELECT CAST('[' || COALESCE(group_concat(item, ','), '') || ']' AS BLOB), MAX(message_id), COUNT(*)
+    FROM (SELECT {} AS item, m.message_id AS message_id FROM messages m
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 
@@ -85,10 +85,12 @@ _VERSIONS: Final = """SELECT ROW_NUMBER() OVER w, v.text,
 MESSAGE_FROM: Final = """messages m LEFT JOIN sessions s ON s.id = m.session_ref
     LEFT JOIN users u ON u.user_id = m.author_id"""
 
-_USERS: Final = f"""SELECT json_group_array(json(item)), MAX(user_id), COUNT(*) FROM (
+_USERS: Final = f"""SELECT CAST(json_group_array(json(item)) AS BLOB), MAX(user_id), COUNT(*) FROM (
     SELECT {_USER} AS item, u.user_id AS user_id FROM users u
     WHERE u.user_id > ? AND u.name <> '' ORDER BY u.user_id LIMIT ?)"""
 _MORE_USERS: Final = "SELECT 1 FROM users WHERE user_id > ? AND name <> '' LIMIT 1"
+
+BETWEEN: Final = b",\n"  # rows of a page; JSON text itself has no line ends
 
 FEW_DIALOGS: Final = 500  # so many are looked through one by one; more are met often enough on the way
 FEW_TO_SORT: Final = 2_000  # the same, for pages of dialogs
@@ -110,7 +112,7 @@ class Rows:
 def dialogs(
     storage: Storage, wanted: DialogFilter, order: DialogOrder, after: tuple[int, ...] | None, limit: int
 ) -> JsonPage:
-    with storage.read() as tx:
+    with storage.glance() as tx:
         rows = dialog_rows(tx, wanted, order)
         return page(tx, DIALOG, rows, filters.DIALOG_ORDERS[order], after, limit)
 
@@ -171,21 +173,22 @@ def few_dialogs(tx: Tx, conditions: Conditions) -> str | None:
 
 
 def page(tx: Tx, item: str, rows: Rows, order: Order, after: tuple[int, ...] | None, limit: int) -> JsonPage:
-    """A page of JSON, and the position of its last row while more rows follow."""
+    """A page of JSON, and the position of its last row while more rows follow.
+
+    One statement: it asks for a row more than is shown, and that row is cut off again.
+    """
     if after is not None:
         rows = rows.after(order, after)
     sql = page_sql(item, rows, order)
-    items, positions, count = tx.sql.execute(sql, {**rows.conditions.values, "limit": limit}).fetchone()
-    if not count:
-        return JsonPage(items, None, after)
-    last = tuple(int(key) for key in positions.rsplit(" ", 1)[-1].split(","))
-    more = count == limit and _is_any(tx, rows.after(order, last))
-    return JsonPage(items, last if more else None, last)
-
-
-def _is_any(tx: Tx, rows: Rows) -> bool:
-    sql = f"SELECT 1 FROM {rows.chosen_from or rows.source} WHERE {rows.conditions.sql} LIMIT 1"
-    return tx.sql.execute(sql, rows.conditions.values).fetchone() is not None
+    items, positions = tx.sql.execute(sql, {**rows.conditions.values, "limit": limit + 1}).fetchone()
+    if items is None:
+        return JsonPage(b"[]", None, after)
+    keys = positions.split(" ")
+    more = len(keys) > limit
+    last = tuple(int(key) for key in keys[limit - 1 if more else -1].split(","))
+    if more:
+        items = items[: items.rindex(BETWEEN)]
+    return JsonPage(b"[%b]" % items, last if more else None, last)
 
 
 def page_sql(item: str, rows: Rows, order: Order) -> str:
@@ -200,7 +203,7 @@ def page_sql(item: str, rows: Rows, order: Order) -> str:
             f" WHERE {key} = chosen.key ORDER BY {order.by}"
         )
     # The items are JSON already: joined as they are, they are not parsed once more.
-    return f"""SELECT '[' || COALESCE(group_concat(item, ','), '') || ']', group_concat(position, ' '), COUNT(*) FROM (
+    return f"""SELECT CAST(group_concat(item, ',' || char(10)) AS BLOB), group_concat(position, ' ') FROM (
         SELECT {item} AS item, {position} AS position {which})"""
 
 

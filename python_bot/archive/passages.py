@@ -52,7 +52,8 @@ def conversations(storage: Storage, wanted: DialogFilter, after: int | None, lim
         position = None if after is None else (after,)
         page = pages.page(tx, "json_array(d.chat_id)", rows, order, position, limit)
     found = [pages.dialog(storage, chat_id) for (chat_id,) in json.loads(page.items)]
-    return JsonPage(f"[{','.join(each for each in found if each is not None)}]", page.next_key, page.last_key)
+    items = ",".join(each for each in found if each is not None)
+    return JsonPage(f"[{items}]".encode(), page.next_key, page.last_key)
 
 
 def _known_ids(tx: Tx, wanted: DialogFilter, on_dialog: Conditions) -> array[int] | None:

@@ -12,6 +12,7 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,7 +82,7 @@ class Storage:
         self._silence_s = silence_s
         self._units: queue.SimpleQueue[_Unit[Any] | None] = queue.SimpleQueue()
         self._writer = Writer(path, busy_timeout_s, schema, durable)
-        self._idle_readers: queue.LifoQueue[tuple[tuple[int, int], sqlite3.Connection]] = queue.LifoQueue()
+        self._idle_readers: deque[tuple[tuple[int, int], sqlite3.Connection]] = deque()
         self._thread = threading.Thread(target=self._write_forever, name="b24bot-writer", daemon=True)
         self._closed = False
         self._last_group, self._last_commit_s = 0, 0.0
@@ -102,9 +103,9 @@ class Storage:
         self._units.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=30)
-        with suppress(queue.Empty):
+        with suppress(IndexError):
             while True:
-                self._idle_readers.get_nowait()[1].close()
+                self._idle_readers.pop()[1].close()
 
     def write(self, work: Callable[[Tx], T], *, timeout_s: float = WRITE_TIMEOUT_S) -> T:
         """Run `work` in the writer thread and return its result once it is on disk.
@@ -178,16 +179,27 @@ class Storage:
         finally:
             if connection.in_transaction:
                 connection.rollback()
-            self._idle_readers.put((identity, connection))
+            self._idle_readers.append((identity, connection))
+
+    @contextmanager
+    def glance(self) -> Iterator[Tx]:
+        """For reading what one statement finds: each is a snapshot by itself. Raises StorageError."""
+        identity, connection = self._take_reader()
+        try:
+            yield Tx(connection)
+        except sqlite3.Error as error:
+            raise translated(error) from None
+        finally:
+            self._idle_readers.append((identity, connection))
 
     def _take_reader(self) -> tuple[tuple[int, int], sqlite3.Connection]:
         current = identity_of(self.path)
         if current is None:
             self.write(lambda tx: None)  # the writer notices the missing file and makes a new one
             current = identity_of(self.path)
-        with suppress(queue.Empty):
+        with suppress(IndexError):
             while True:
-                identity, connection = self._idle_readers.get_nowait()
+                identity, connection = self._idle_readers.pop()
                 if identity == current:
                     return identity, connection
                 connection.close()  # the file was replaced since

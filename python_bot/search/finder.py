@@ -84,7 +84,8 @@ class IndexedSearch:
 
 
 def _page(query: Query, shown: list[Found], next_key: tuple[int, ...] | None) -> JsonPage:
-    return JsonPage(f"[{','.join(_shown(query, found) for found in shown)}]", next_key)
+    items = ",".join(_shown(query, found) for found in shown)
+    return JsonPage(f"[{items}]".encode(), next_key)
 
 
 def _shown(query: Query, found: Found) -> str:

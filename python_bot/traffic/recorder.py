@@ -26,6 +26,7 @@ UNIT: Final = 50  # records of one write: well below a millisecond, because even
 GATHER_S: Final = 1.0
 REPEATS_S: Final = 600.0  # requests that repeat are one row in this time
 MOST_REPEATED: Final = 1_000  # addresses of which it is known
+TOLD_EACH: Final = 60  # readings of one address in this time that have a row each: a program may go on for ever
 PRUNE_S: Final = 3600.0
 PRUNE_UNIT: Final = 200
 DAY_S: Final = 86_400
@@ -122,7 +123,8 @@ class Recorder:
 
     def _summed(self, record: Record) -> Record | None:
         """Of requests that repeat, one now and then, with their number."""
-        if not record.repeats:
+        told_each = _told_each(record)
+        if told_each is None:
             return record
         if len(self._repeated) > MOST_REPEATED:
             self._repeated.clear()
@@ -130,9 +132,9 @@ class Recorder:
         shown_at, count = self._repeated.get(key, (0.0, 0))
         if record.at - shown_at < REPEATS_S:
             self._repeated[key] = (shown_at, count + 1)
-            return None
+            return record if count + 1 < told_each else None
         self._repeated[key] = (record.at, 0)
-        return replace(record, count=count + 1)
+        return replace(record, count=max(0, count + 1 - told_each) + 1)
 
     def _masked(self, record: Record) -> Record:
         texts = {name: self._masks.text(getattr(record, name), limit) for name, limit in LONGEST.items()}
@@ -152,3 +154,11 @@ class Recorder:
                     return
         except StorageError as error:
             log.warning("the HTTP journal was not pruned: %s", error)
+
+
+def _told_each(record: Record) -> int | None:
+    """How many alike have a row each before they are only counted; None: all of them."""
+    if record.repeats:
+        return 1
+    reads = record.kind == "api" and record.method in ("GET", "HEAD") and (record.status or 500) < 400
+    return TOLD_EACH if reads else None

@@ -82,7 +82,7 @@ class ApiManners:
         """Tell a browser that the page it shows may read this answer, when its origin is among ours."""
         if not self._origins:
             return response
-        response.vary.add("Origin")
+        _vary(response, "Origin")
         origin = request.headers.get("Origin", "")
         if origin in self._origins:
             response.headers["Access-Control-Allow-Origin"] = origin
@@ -110,12 +110,19 @@ def _validate(response: Response) -> None:
         response.make_conditional(request)
 
 
+def _vary(response: Response, header: str) -> None:
+    others = response.headers.get("Vary")
+    response.headers["Vary"] = f"{others}, {header}" if others else header
+
+
 def _pack(response: Response) -> None:
     """gzip, when the caller takes it; the fastest level, which is most of the gain."""
     if response.mimetype not in PACKED or response.is_streamed or response.status_code != 200:
         return
-    response.vary.add("Accept-Encoding")
-    if request.accept_encodings["gzip"] <= 0 or (response.content_length or 0) < WORTH_PACKING:
+    _vary(response, "Accept-Encoding")
+    if (response.content_length or 0) < WORTH_PACKING or "Accept-Encoding" not in request.headers:
+        return
+    if request.accept_encodings["gzip"] <= 0:
         return
     response.set_data(gzip.compress(response.get_data(), 1, mtime=0))
     response.headers["Content-Encoding"] = "gzip"

@@ -34,7 +34,7 @@ class Follower:
         for message in json.loads(page.items):
             self.known[message["message_id"]] = message
             self.told.append(message["message_id"])
-        return bool(page.items != "[]")
+        return bool(page.items != b"[]")
 
     def catch_up(self) -> None:
         while self.step():

@@ -106,7 +106,7 @@ def test_an_empty_list_is_an_empty_page(stores: Any) -> None:
         stores.archive.dialogs_page(None, 10),
         stores.archive.users_page(0, 10),
     ):
-        assert page == JsonPage("[]", None)
+        assert page == JsonPage(b"[]", None)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class OneDialog(SqliteArchive):
 
     def users_page(self, after: int, limit: int) -> JsonPage:
         user = {"name": "Фарангис Одинаева", "first_name": "Фарангис", "last_name": "Одинаева"}
-        return JsonPage(json.dumps([user]), None)
+        return JsonPage(json.dumps([user]).encode(), None)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from python_bot.errors import StorageFull
 from python_bot.traffic import Record, Recorder
 from python_bot.traffic.masks import Masks
-from python_bot.traffic.recorder import REPEATS_S, UNIT
+from python_bot.traffic.recorder import REPEATS_S, TOLD_EACH, UNIT
 from tests.support import until
 
 
@@ -127,6 +127,20 @@ def test_requests_that_repeat_are_one_row_now_and_then(notebook: Notebook) -> No
     journal.start()
     journal.stop()
     assert [(r.status, r.count) for r in notebook.records] == [(200, 1), (200, 3), (503, 1)]
+
+
+def test_a_program_that_reads_without_end_is_counted_from_some_point_on(notebook: Notebook) -> None:
+    journal = recorder(notebook)
+    for number in range(TOLD_EACH + 40):
+        journal.note(record(1000.0 + number, kind="api", method="GET", path="/api/messages"))
+    for _ in range(TOLD_EACH + 40):
+        journal.note(record(1100.0, kind="api", method="GET", path="/api/messages", status=401))
+    journal.note(record(1000.0 + REPEATS_S, kind="api", method="GET", path="/api/messages"))
+    journal.start()
+    journal.stop()
+    assert sum(r.count for r in notebook.records if r.status == 200) == TOLD_EACH + 41
+    assert sum(r.status == 200 for r in notebook.records) == TOLD_EACH + 1
+    assert sum(r.status == 401 for r in notebook.records) == TOLD_EACH + 40, "what was refused is told each time"
 
 
 def test_texts_of_strangers_are_masked_and_cut(notebook: Notebook) -> None:

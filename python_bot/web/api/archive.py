@@ -60,8 +60,9 @@ def blueprint(
         name = f"m{chat_id}"
         (after,) = params.read_cursor(name, request.args) or START[:1]
         page = archive.messages_page(chat_id, after, params.limit(request.args))
-        cursor = json.dumps(params.write_cursor(name, page.next_key))
-        return json_text(f'{found.removesuffix("}")},"messages":{page.items},"next_cursor":{cursor}}}')
+        cursor = json.dumps(params.write_cursor(name, page.next_key)).encode()
+        head = found.removesuffix("}").encode()
+        return json_text(b'%b,"messages":%b,"next_cursor":%b}' % (head, page.items, cursor))
 
     @api.get("/dialogs/<int:chat_id>/messages/<int(signed=True):message_id>/versions")
     def versions(chat_id: int, message_id: int) -> Response:

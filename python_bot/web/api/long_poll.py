@@ -32,7 +32,7 @@ class LongPoll:
             while True:
                 page = look()
                 left = end - time.monotonic()
-                if page.items != "[]" or left <= 0 or self._is_leaving():
+                if page.items != b"[]" or left <= 0 or self._is_leaving():
                     return page
                 seen = self._archive.wait_for_change(seen, min(LOOK_S, left))
         finally:
