@@ -70,8 +70,8 @@ MESSAGE: Final = f"""json_object(
 
 _EXTERNAL_MESSAGE: Final = external.added_to(MESSAGE)
 
-_MESSAGES: Final = """SELECT CAST('[' || COALESCE(group_concat(item, ','), '') || ']' AS BLOB), MAX(message_id), COUNT(*)
-    FROM (SELECT {} AS item, m.message_id AS message_id FROM messages m
+_MESSAGES: Final = """SELECT CAST('[' || COALESCE(group_concat(item, ','), '') || ']' AS BLOB), MAX(id), COUNT(*) FROM (
+    SELECT {} AS item, m.message_id AS id FROM messages m
     LEFT JOIN sessions s ON s.id = m.session_ref LEFT JOIN users u ON u.user_id = m.author_id
     WHERE m.chat_id = ? AND m.message_id > ? ORDER BY m.message_id LIMIT ?)"""
 

@@ -156,7 +156,7 @@ def test_a_dead_refresh_token_is_told_plainly_and_a_person_repairs_it_with_one_c
     state = status(server)
     assert "invalid_grant" in state["authorization_problem"]
     assert state["outbox"]["waiting"]["handover"] == 1
-    assert "invalid_grant" in log_text(server)
+    until(lambda: "invalid_grant" in log_text(server), what="the log tells it, too: a moment after the state")
     page = server.get("/python_bot/").text
     link = link_on(page)
     assert link.startswith(f"{portal.url}/oauth/authorize/?") and CLIENT_ID in link
