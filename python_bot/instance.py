@@ -233,8 +233,7 @@ class Instance:
             settings.disk_reserve_mb * MIB,
             mask=lambda: Anonymiser(self.archive, read_key(home)),
         )
-        lost = self.relay.abreast.doubt
-        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics, lost)
+        self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics, self.relay.abreast.doubt)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None
         )
@@ -267,6 +266,7 @@ class Instance:
             inbox=Inbox(self.intake, self.channels, messages, registry, self.metrics, language, topics),
             open_line=OpenLine(self.client, settings.connector_handler, settings.public_url),
             abreast=Abreast(self.storage, self.channels, messages, self.outbox, self.sync.reconcile.compare),
+            portal_chat=self.sync.chat_of,
             links=FileLinks(settings.home, public_url),
             metrics=self.metrics,
             language=language,

@@ -145,7 +145,9 @@ class Arrivals:
         present: set[str] = set()
         portal_chat_id = chat.portal_chat_id if chat is not None else None
         if portal_chat_id is None and messages:
-            portal_chat_id = parts.channels.archived_chat(held.connector_id, messages[0].chat_id)
+            chat_id = messages[0].chat_id
+            portal_chat_id = parts.channels.archived_chat(held.connector_id, chat_id)
+            portal_chat_id = portal_chat_id or parts.portal_chat(held.connector_id, chat_id)
         if portal_chat_id is not None and messages:
             present = parts.open_line.external_ids(portal_chat_id)
         groups, _ = _first_run(messages) if messages else ([], "")

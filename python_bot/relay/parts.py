@@ -22,7 +22,10 @@ from .topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class RelayParts:
-    """`language`: of the portal's people. `accounts_changed`: told after an account came, went or changed."""
+    """`language`: of the portal's people. `accounts_changed`: told after an account came, went or changed.
+
+    `portal_chat`: asks the portal which chat of its own a connector's chat has become. Raises PortalError.
+    """
 
     storage: Storage
     intake: Intake
@@ -37,5 +40,6 @@ class RelayParts:
     abreast: Abreast
     links: FileLinks
     metrics: Metrics
+    portal_chat: Callable[[str, str], int | None]
     language: Callable[[], str]
     accounts_changed: Callable[[], None]

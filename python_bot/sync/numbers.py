@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,7 @@ from ..bitrix.history import RecentChat, chat_facts, read_recent
 from ..db import Tx
 from ..errors import BadEvent, CallRefused
 from ..intake import found_job
-from ..model import Lines
+from ..model import ChatFacts, Lines
 from ..outbox import Outbox
 
 CARD: Final = "imopenlines.dialog.get"
@@ -49,7 +50,30 @@ class Numbers:
 
     def ask(self, numbers: Sequence[int]) -> list[Found]:
         """Which of these (at most 50) are sessions. Raises PortalError when that of one number could not be told."""
-        found: list[Found] = []
+        return [Found(number, chat.chat_id, chat.line_id) for number, chat in self._cards(numbers)]
+
+    def chat_of(self, connector_id: str, external_id: str) -> int | None:
+        """The chat that a connector's chat became a moment ago, which nobody announced: among the newest sessions.
+
+        Raises PortalError. None when no number of a session is known, or none leads there.
+        """
+        bounds = self._compared.number_bounds()
+        if bounds is None:
+            return None
+        first = max(1, bounds[1] - PROBE)
+        while True:
+            known = self._compared.numbers(first, first + PROBE - 1)
+            cards = self._cards([number for number in range(first, first + PROBE) if number not in known])
+            for _, chat in cards:
+                _, _, *foreign, _ = (chat.entity_id or "||").split("|")
+                if chat.connector_id == connector_id and "|".join(foreign) == external_id:
+                    return chat.chat_id
+            if first > bounds[1] and not cards:
+                return None
+            first += PROBE
+
+    def _cards(self, numbers: Sequence[int]) -> list[tuple[int, ChatFacts]]:
+        found: list[tuple[int, ChatFacts]] = []
         if not numbers:
             return found
         answers = self._client.batch([Command(CARD, {"SESSION_ID": number}) for number in numbers])
@@ -58,11 +82,8 @@ class Numbers:
                 continue
             if isinstance(answer, Exception):
                 raise answer
-            try:
-                chat = chat_facts(answer)
-            except BadEvent:
-                continue
-            found.append(Found(number, chat.chat_id, chat.line_id))
+            with suppress(BadEvent):
+                found.append((number, chat_facts(answer)))
         return found
 
     def recent(self, offset: int) -> tuple[list[RecentChat], bool]:

@@ -33,6 +33,7 @@ class Sync:
         missed: Callable[[Tx, int], list[NewJob]] = lambda tx, chat_id: [],
     ) -> None:
         numbers = Numbers(client, compared, outbox, lines)
+        self.chat_of = numbers.chat_of
         self.reconcile = ReconcileJobs(storage, archive, compared, outbox, client, files, missed)
         self.discover = DiscoverJobs(storage, archive, compared, outbox, numbers)
         self.imports = ImportJobs(storage, archive, compared, outbox, numbers)

@@ -240,6 +240,21 @@ def test_what_the_portal_took_before_it_stumbled_is_shown_once(world: World) -> 
     assert server.sql("SELECT line_problem FROM channel_accounts") == [("",)]
 
 
+def test_the_first_words_of_a_chat_are_looked_for_though_no_event_told_of_it(world: World) -> None:
+    portal, server, box = world
+    begin(portal, box, "nora")
+    wait_idle(server)
+    portal.faults.drop_probability = 1.0
+    portal.faults.stumble("imconnector.send.messages")
+    box.happens("mila", "0")
+    until(lambda: texts(portal, "mila"), what="the portal has it")
+    wait_idle(server)
+    portal.faults.drop_probability = 0.0
+    box.happens("mila", "1")
+    until(lambda: "1" in texts(portal, "mila"), what="the portal has the next one")
+    assert texts(portal, "mila") == ["0", "1"]
+
+
 def test_an_account_that_lost_its_line_keeps_what_comes_until_it_has_one(world: World) -> None:
     portal, server, box = world
     begin(portal, box, "kurt")
