@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Literal
 
 from .actors import Client, Operator
@@ -16,6 +15,7 @@ from .downloads import Downloads
 from .faults import Faults, HttpFaults
 from .http import Listener
 from .journal import Call, Delivery
+from .life import Service
 from .limits import Limits
 from .model import Chat, Line, Message, Session, Tokens, Upload, User, Webhook
 
@@ -23,7 +23,7 @@ DEFAULT_SCOPES = ("imbot", "imopenlines", "im", "disk")
 TICK_S = 0.1
 
 
-class SimulatedPortal:
+class SimulatedPortal(Service):
     """A Bitrix24 portal and its OAuth server on two loopback ports.
 
     limits: False is a self-hosted portal without a request limit.
@@ -53,13 +53,12 @@ class SimulatedPortal:
 
     # life
 
-    def start(self) -> SimulatedPortal:
+    def _open(self) -> None:
         self._portal.open()
         self._oauth_server.open()
         self.core.url, self.core.oauth_url = self._portal.url, self._oauth_server.url
         self.core.queue.start()
         self._ticker.start()
-        return self
 
     def close(self) -> None:
         self._stopping.set()
@@ -70,14 +69,6 @@ class SimulatedPortal:
             listener.close()
         if self._ticker.ident is not None:
             self._ticker.join()
-
-    def __enter__(self) -> SimulatedPortal:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # where it is
 

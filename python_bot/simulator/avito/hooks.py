@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ..life import Courier
 from .journal import Delivery
 from .model import Message, Shop, Subscription
 
@@ -31,7 +32,7 @@ class _Due:
     not_before: float = 0.0
 
 
-class Hooks:
+class Hooks(Courier):
     """One after the other, or `parallel` at a time: then a doubled one comes while the first is still being answered.
 
     `tries`: how often one is brought until it is taken; Avito promises none. `pause_s`: between tries.
@@ -39,28 +40,16 @@ class Hooks:
     """
 
     def __init__(self, core: Core) -> None:
+        super().__init__("avito-webhooks")
         self._core = core
-        self._changed = threading.Condition()
         self._due: deque[_Due] = deque()
         self._busy = 0
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="avito-webhooks", daemon=True)
         self.deadline_s = DEADLINE_S
         self.tries = 3
         self.parallel = 1
         self.pause_s = 1.0
         self.layout = "wrapped"
         self.says_published = True
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def tell(self, message: Message) -> None:
         """Every subscription of the shop hears of a message, as it is now."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from ..clock import Clock
 from ..http import Listener
+from ..life import Service
 from .actors import Seller
 from .core import Build, Core
 from .doors import Doors
@@ -16,7 +15,7 @@ from .limits import Limit
 from .model import Message, Shop
 
 
-class AvitoServer:
+class AvitoServer(Service):
     """Avito's API on a loopback port, and its shops and buyers. limits: False never says 429 by itself."""
 
     def __init__(self, port: int = 0, seed: int = 1, limits: bool = True) -> None:
@@ -26,24 +25,15 @@ class AvitoServer:
 
     # life
 
-    def start(self) -> AvitoServer:
+    def _open(self) -> None:
         self._listener.open()
         self.core.url = self._listener.url
         self.core.hooks.start()
-        return self
 
     def close(self) -> None:
         self.core.faults.hang = False
         self._listener.close()
         self.core.hooks.close()
-
-    def __enter__(self) -> AvitoServer:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # where it is, and what is switched
 

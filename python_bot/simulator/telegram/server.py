@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ..clock import Clock
 from ..http import Listener
+from ..life import Service
 from .actors import Client, Group
 from .core import Core
 from .doors import Doors
@@ -22,7 +22,7 @@ from .updates import Update
 ADMIN_RIGHTS = ("can_manage_chat", "can_manage_topics", "can_delete_messages", "can_pin_messages", "can_invite_users")
 
 
-class TelegramServer:
+class TelegramServer(Service):
     """The Bot API on a loopback port, and the people on the other side of it.
 
     local: a Bot API server of one's own, as `--local` makes it: large files, and getFile names a path on this machine.
@@ -40,14 +40,13 @@ class TelegramServer:
 
     # life
 
-    def start(self) -> TelegramServer:
+    def _open(self) -> None:
         if self.core.local:
             self._folder = tempfile.TemporaryDirectory(prefix="telegram-")
             self.core.folder = Path(self._folder.name)
         self._listener.open()
         self.core.url = self._listener.url
         self.core.webhooks.start()
-        return self
 
     def close(self) -> None:
         self.core.faults.hang = False
@@ -57,14 +56,6 @@ class TelegramServer:
         self.core.webhooks.close()
         if self._folder is not None:
             self._folder.cleanup()
-
-    def __enter__(self) -> TelegramServer:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # where it is, and what is switched
 

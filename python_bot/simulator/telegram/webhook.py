@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..life import Courier
 from .journal import Delivery
 from .model import Bot
 from .updates import Update
@@ -42,29 +43,17 @@ class _Trouble:
     not_before: float = 0.0
 
 
-class Webhooks:
+class Webhooks(Courier):
     """`retry_scale` shortens the pauses between tries (2, 4, 8 … seconds) for tests that cannot wait."""
 
     def __init__(self, core: Core) -> None:
+        super().__init__("telegram-webhooks")
         self._core = core
-        self._changed = threading.Condition()
         self._set: dict[int, Webhook] = {}
         self._troubles: dict[tuple[int, int], _Trouble] = {}  # by bot and update
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="telegram-webhooks", daemon=True)
         self._rng = random.Random(1)
         self.retry_scale = 1.0
         self.timeout_s = 60.0
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def set(self, bot: Bot, webhook: Webhook | None) -> None:
         """Another webhook, or none. What is on its way to the old one is not waited for, and counts as not taken."""
