@@ -1,7 +1,7 @@
 """Before the first message for a chat leaves after a start: what operators said before it, while nothing could tell us.
 
 The portal sends an event once. What it said while we were away stands in its history only, and was said before whatever
-an event tells us now. So the history is read before the first message of a chat goes out, of many chats in one request;
+an event tells us now. So the history is read before the first message of a chat goes out, of many chats together;
 what is found there waits in the outbox then, and goes first. A chat that began later has nothing to be read.
 """
 
@@ -114,7 +114,7 @@ class Abreast:
             raise self._problem
 
     def _chats(self, job: Job) -> dict[int, Job]:
-        """The portal's chat of a message, and others for which something waits: all are read in one request."""
+        """The portal's chat of a message, and others for which something waits: all are read together."""
         waiting = (each for each in self._outbox.waiting(LOOK_AHEAD) if each.kind == CHANNEL_SEND)
         found = {portal_place(job)[0]: job}
         for each in waiting:

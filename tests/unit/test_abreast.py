@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -11,11 +12,14 @@ from python_bot.channels.base import Identity, Incoming, Person
 from python_bot.channels.messages import SqliteChannelMessages
 from python_bot.channels.store import SqliteChannels
 from python_bot.db import Storage
-from python_bot.errors import CallRefused, PortalUnavailable
+from python_bot.errors import CallRefused, PortalUnavailable, StorageBusy
 from python_bot.intake import channel_job
+from python_bot.metrics import Metrics
 from python_bot.model import Job, NewJob
 from python_bot.outbox import SqliteOutbox
 from python_bot.relay.abreast import CALM_S, PATIENCE_S, PAUSE_S, WINDOW_S, Abreast
+from python_bot.web.door import Door
+from python_bot.web.inbound import Note
 
 T = 1_785_312_000.0
 CONNECTOR = "b24bot_acme_tiny1"
@@ -120,3 +124,14 @@ def test_what_the_portal_refuses_for_good_is_not_waited_for(world: World) -> Non
     world.sends(1)
     world.sends(1)
     assert world.asked == [[1]]
+
+
+def test_the_door_tells_of_an_event_that_could_not_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*request: object) -> None:
+        raise StorageBusy("another process holds the database")
+
+    told: list[str] = []
+    door = Door(*[cast(Any, None)] * 4, Metrics(), lambda: told.append("lost"))
+    monkeypatch.setattr(door, "_receive", fails)
+    assert door.receive(b"", b"", "trace", Note("trace")).status == 503
+    assert told == ["lost"]
