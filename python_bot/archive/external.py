@@ -11,19 +11,22 @@ from typing import Final
 
 from ..db import Tx
 
-# Of two messages with the same number the first one is it: the portal shows what it is given twice as two.
+# Of two messages with the same number the first one is it: the portal shows what it is given twice as two. Our own
+# notices to the operators are in no messenger.
 _MET: Final = """UPDATE channel_messages SET portal_message_id = ?1
-    WHERE direction = 'in' AND portal_message_id IS NULL AND id IN (
+    WHERE direction = 'in' AND kind <> 'notice' AND portal_message_id IS NULL AND id IN (
         SELECT i.ref FROM channel_accounts a JOIN channel_message_ids i ON i.account_id = a.id
         WHERE a.connector_id <> '' AND a.connector_id = (SELECT connector_id FROM dialogs WHERE chat_id = ?2)
         AND i.message_id = ?3)"""
 
 _ACCOUNT: Final = "SELECT 1 FROM channel_accounts LIMIT 1"
 
-# Below zero are posts of topics on the one side, and imported messages on the other.
+# Below zero are posts of topics on the one side, and imported messages on the other. What was written in a topic is
+# known as ours by its number, and as what the line is shown by '<number>:shown'.
 _OF_MESSAGE: Final = """(SELECT json_object('channel', a.channel, 'account_id', a.id, 'chat_id', c.chat_id,
         'message_ids', json((SELECT json_group_array(message_id) FROM (
-            SELECT i.message_id FROM channel_messages p JOIN channel_message_ids i ON i.ref = p.id
+            SELECT replace(i.message_id, ':shown', '') AS message_id
+            FROM channel_messages p JOIN channel_message_ids i ON i.ref = p.id
             WHERE p.portal_message_id = m.message_id AND p.account_id = c.account_id ORDER BY p.part, i.number))))
     FROM channel_messages c JOIN channel_accounts a ON a.id = c.account_id
     WHERE c.portal_message_id = m.message_id AND m.message_id > 0 ORDER BY c.id LIMIT 1)"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from ..db import Storage, Tx
@@ -72,15 +72,21 @@ class SqliteChannelMessages:
     # --- in
 
     def add_in(self, tx: Tx, account_id: int, item: Incoming, now: int) -> int | None:
-        """Keep what a client (or a colleague in the messenger) said; None when its message is known already."""
-        if item.change == "message" and self.ref_of(tx, account_id, item.message_id) is not None:
+        """Keep what a client (or a colleague in the messenger) said; None when its message is known already.
+
+        An edit of what was said before the account was ours is the first that is heard of it.
+        """
+        is_known = self.ref_of(tx, account_id, item.message_id) is not None
+        if item.change == "message" and is_known:
             return None
+        if item.change == "edit" and not is_known:
+            item = replace(item, change="message")
         body = json.dumps(asdict(item), ensure_ascii=False)
         (ref,) = tx.sql.execute(
             "INSERT INTO channel_messages (account_id, direction, chat_id, portal_chat_id, kind, status, body, at)"
             " VALUES (?1, 'in', ?2, (SELECT portal_chat_id FROM channel_chats WHERE (account_id, chat_id) = (?1, ?2)),"
             " ?3, 'waiting', ?4, ?5) RETURNING id",
-            (account_id, item.chat_id, item.change, body, now),
+            (account_id, item.chat_id, "notice" if item.by == "system" else item.change, body, now),
         ).fetchone()
         if item.change == "message":
             self.add_ids(tx, account_id, ref, (item.message_id,))

@@ -19,7 +19,7 @@ from ..metrics import Metrics
 from ..model import NewJob
 from . import texts
 from .kinds import describe_job, gap_job, in_job, status_job
-from .topics import Topics, has_desk
+from .topics import Topics, has_desk, of_client
 
 ALBUM_QUIET_S = 1.5  # parts of an album come one by one, within a moment
 KNOWN_FOR_S = 40 * 24 * 3600  # no messenger tells anything again after this
@@ -94,7 +94,7 @@ class Inbox:
                 written = self._topics.written(tx, held, item, self._now())
                 if written is not None:
                     return written
-                return self._said(tx, held, item, was_called=was_called)
+                return self._said(tx, held, of_client(item), was_called=was_called)
             case ChatChanged():
                 return self._changed(tx, held, item)
             case ReadUpTo():

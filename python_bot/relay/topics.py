@@ -7,9 +7,10 @@ account of a messenger with topics, and its group. Pure but for the rows that it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-from ..channels.base import Incoming
+from ..channels.base import Incoming, Person
 from ..channels.posts import SqlitePosts
 from ..channels.store import Held
 from ..db import Tx
@@ -29,6 +30,15 @@ def desk_of(options: Mapping[str, object]) -> tuple[int, str] | None:
 def has_desk(held: Held) -> bool:
     """Whether what is said is shown anywhere at all, though there is no line."""
     return desk_of(held.account.options) is not None
+
+
+def of_client(item: Incoming) -> Incoming:
+    """What was written in a topic of a group that is no desk: the group is one client, and each of its messages begins
+    with who wrote it, as outside topics."""
+    if not item.thread:
+        return item
+    who = f"{item.sender.name} {item.sender.last_name}".strip()
+    return replace(item, text=f"{who}: {item.text}".rstrip(), sender=Person(item.chat_id, item.chat_name))
 
 
 class Topics:

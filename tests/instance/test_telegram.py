@@ -248,19 +248,6 @@ def test_another_program_that_asks_for_the_bot_is_explained(world: World) -> Non
     until(lambda: world.texts(client) == ["Слышно?"], what="nothing was lost")
 
 
-def test_sound_and_films_of_the_team_are_played_where_they_are(world: World) -> None:
-    olga, chat_id = open_dialog(world, "Olga")
-    for name, kind in (
-        ("ответ.ogg", "voice"),
-        ("обзор.mp4", "video"),
-        ("песня.mp3", "audio"),
-        ("счёт.xlsx", "document"),
-    ):
-        answer = world.portal.operator(27).writes(chat_id, "", files=[world.portal.file(name, b"contents")])
-        until(lambda a=answer: a.delivered_as, what=f"{name} is delivered")  # type: ignore[misc]
-        assert kind in olga.shown[-1].content, olga.shown[-1].content
-
-
 def test_the_operators_name_goes_along_unless_the_bot_is_told_otherwise(world: World) -> None:
     olga, chat_id = open_dialog(world, "Olga")
     bot = world.bot_row()["id"]
@@ -302,3 +289,49 @@ def test_a_group_that_moves_and_a_bot_that_is_thrown_out_are_seen_in_the_dialog(
     moved.set_bot(world.bot, "kicked")
     places = (group.id, moved.id)
     until(lambda: any("не доходят" in text for place in places for text in shown(place)), what="the dialog says so")
+
+
+def test_every_kind_of_an_operators_message_is_with_the_client_and_in_the_archive(world: World) -> None:
+    """Each in a chat of its own: Telegram takes one message a second in a chat."""
+    portal, operator = world.portal, world.portal.operator(27)
+    long_text = "\n".join(f"Строка {number:03} прайса, цена {number} руб." for number in range(200))
+    pictures = ("a.png", "b.png")
+    kinds = {
+        "схема.png": "photo",
+        "обзор.mp4": "video",
+        "ответ.ogg": "voice",
+        "песня.mp3": "audio",
+        "счёт.xlsx": "document",
+    }
+    wanted: list[tuple[str, tuple[str, ...], int]] = [
+        ("Да, [b]есть[/b], [url=https://shop.example/1]вот[/url]", (), 1),
+        *(("Вот" if kind == "photo" else "", (name,), 1) for name, kind in kinds.items()),
+        ("Альбом", pictures, 2),
+        (long_text, (), 2),
+        ("Опечтка", (), 1),
+        ("Лишнее", (), 1),
+    ]
+    clients = [world.api.client(world.bot, f"Olga{number}") for number in range(len(wanted))]
+    for client in clients:
+        client.writes("Добрый день!")
+    until(lambda: all(world.texts(client) == ["Добрый день!"] for client in clients), what="the portal has them all")
+    said = [
+        operator.writes(world.chat_of(client), text, files=[portal.file(name, PNG) for name in names])
+        for client, (text, names, _) in zip(clients, wanted, strict=True)
+    ]
+    until(lambda: all(message.delivered_as for message in said), what="all are delivered")
+    operator.edits(said[-2], "Опечатка")
+    operator.deletes(said[-1])
+    until(lambda: "Опечатка" in clients[-2].shown[-1].content["text"], what="the client has the correction")
+    until(lambda: len(clients[-1].shown) == 1, what="the other one sees it no more")
+    wait_idle(world.server)
+    rows = [world.server.messages(message.chat_id)[-1] for message in said]
+    for row, message, (text, names, count) in zip(rows, said, wanted, strict=True):
+        assert row["author"]["kind"] == "operator" and row["external"]["message_ids"] == message.delivered_as
+        assert ([file["name"] for file in row["files"]], len(message.delivered_as)) == ([*names], count)
+        assert row["text"] == ("Опечатка" if text == "Опечтка" else text)
+    assert rows[0]["text_plain"] == "Да, есть, вот (https://shop.example/1)"
+    assert [(bool(row["edited_at"]), bool(row["deleted_at"])) for row in rows[-2:]] == [(True, False), (False, True)]
+    for client, kind in zip(clients[1:6], kinds.values(), strict=True):
+        assert kind in client.shown[-1].content, client.shown[-1].content
+    assert "".join(message.content["text"] for message in clients[7].shown[1:]).endswith(long_text[-30:])
