@@ -54,6 +54,7 @@ from .relay.missed import Missed
 from .relay.openline import OpenLine
 from .relay.parts import RelayParts
 from .relay.polling import Pollers
+from .relay.sent_files import SentFiles
 from .relay.texts import language_of
 from .relay.topics import Topics
 from .search import Index, IndexedSearch, Indexer
@@ -268,6 +269,7 @@ class Instance:
             abreast=Abreast(self.storage, self.channels, messages, self.outbox, self.sync.reconcile.compare),
             portal_chat=self.sync.chat_of,
             links=FileLinks(settings.home, public_url),
+            sent_files=SentFiles(messages, self.archive, self.contents, self.client, self.downloader),
             metrics=self.metrics,
             language=language,
             accounts_changed=self._accounts_changed,

@@ -224,6 +224,9 @@ class Archive(Protocol):
     def file(self, file_id: int) -> StoredFile | None:
         """An attachment by its id in Bitrix24 Disk; None when no message shows it."""
 
+    def files_of(self, message_id: int) -> list[StoredFile]:
+        """What a message shows, by their ids; nothing when it was deleted."""
+
     def hashes_in_use(self, hashes: Collection[str]) -> set[str]:
         """Those contents that a file still refers to."""
 

@@ -24,6 +24,10 @@ _ONE: Final = (
     "SELECT f.file_id, f.name, f.size, f.type, f.state, COALESCE(f.hash, ''), f.problem, m.chat_id FROM files f"
     " JOIN messages m USING (message_id) WHERE f.file_id = ? ORDER BY f.name = '', f.message_id LIMIT 1"
 )
+_OF_MESSAGE: Final = (
+    "SELECT f.file_id, f.name, f.size, f.type, f.state, COALESCE(f.hash, ''), f.problem, m.chat_id FROM files f"
+    " JOIN messages m USING (message_id) WHERE f.message_id = ? AND m.deleted_at IS NULL ORDER BY f.file_id"
+)
 _STORED: Final = (
     "UPDATE files SET state = 'stored', hash = ?2, stored_size = ?3, problem = '',"
     " name = COALESCE(NULLIF(name, ''), ?4), size = CASE WHEN size = 0 THEN ?3 ELSE size END WHERE file_id = ?1"
@@ -64,6 +68,11 @@ def one(storage: Storage, file_id: int) -> StoredFile | None:
     with storage.read() as tx:
         row = tx.sql.execute(_ONE, (file_id,)).fetchone()
     return StoredFile(*row) if row else None
+
+
+def of_message(storage: Storage, message_id: int) -> list[StoredFile]:
+    with storage.read() as tx:
+        return [StoredFile(*row) for row in tx.sql.execute(_OF_MESSAGE, (message_id,)).fetchall()]
 
 
 def in_use(storage: Storage, hashes: Collection[str]) -> set[str]:

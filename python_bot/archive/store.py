@@ -486,6 +486,9 @@ class SqliteArchive:
     def file(self, file_id: int) -> StoredFile | None:
         return files.one(self._storage, file_id)
 
+    def files_of(self, message_id: int) -> list[StoredFile]:
+        return files.of_message(self._storage, message_id)
+
     def hashes_in_use(self, hashes: Collection[str]) -> set[str]:
         return files.in_use(self._storage, hashes)
 

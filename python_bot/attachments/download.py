@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +36,15 @@ class Fetched:
     status: int | None
     failure: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A content on its way. `size`: in bytes, None when nobody says. `parts` raises as `Downloader.fetch` does."""
+
+    size: int | None
+    parts: Iterator[bytes]
+    close: Callable[[], None]
 
 
 class Downloader:
@@ -70,6 +80,17 @@ class Downloader:
 
         Raises LinkRefused (another way may do), FileUnavailable (cut, or another length), PortalUnavailable.
         """
+        received = 0
+        with closing(self.open(link, portal_url, expected)) as opened:
+            for part in opened.parts:
+                received += len(part)
+                write(part)
+        if expected and received != expected:
+            raise FileUnavailable(f"{received} bytes came instead of {expected}")
+        return received
+
+    def open(self, link: Link, portal_url: str, expected: int) -> Opened:
+        """The content, to be read part by part and closed. Raises as `fetch` does."""
         response = self._open(link.url, portal_url)
         try:
             length = _length(response)
@@ -77,14 +98,10 @@ class Downloader:
                 raise _page_or(response, f"the portal announces {length} bytes instead of {expected}")
             if not expected and _is_page(response):
                 raise _page_or(response, "")
-            received = self._receive(response, write)
-        except (HTTPError, OSError) as error:
-            raise _broken(error) from None
-        finally:
+        except BaseException:
             response.close()
-        if expected and received != expected:
-            raise FileUnavailable(f"{received} bytes came instead of {expected}")
-        return received
+            raise
+        return Opened(length, self._parts(response), response.close)
 
     def _open(self, url: str, portal_url: str) -> urllib3.BaseHTTPResponse:
         """The answer that holds the content, after redirects to permitted hosts."""
@@ -119,18 +136,22 @@ class Downloader:
         self._observe(Fetched(url, response.status, "", time.monotonic() - began))
         return response
 
-    def _receive(self, response: urllib3.BaseHTTPResponse, write: Callable[[bytes], None]) -> int:
+    def _parts(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         began, received = self._clock(), 0
-        # read1 hands over what has come; to fill a part could take for ever.
-        while part := response.read1(PART_BYTES, decode_content=True):
-            if self._stopped.is_set():
-                raise PortalUnavailable("the instance is stopping")
-            received += len(part)
-            write(part)
-            took = self._clock() - began
-            if took > GRACE_S and received < took * SLOWEST_BYTES_PER_S:
-                raise FileUnavailable(f"too slow: {received} bytes in {took:.0f} s")
-        return received
+        try:
+            # read1 hands over what has come; to fill a part could take for ever.
+            while part := response.read1(PART_BYTES, decode_content=True):
+                if self._stopped.is_set():
+                    raise PortalUnavailable("the instance is stopping")
+                received += len(part)
+                yield part
+                took = self._clock() - began
+                if took > GRACE_S and received < took * SLOWEST_BYTES_PER_S:
+                    raise FileUnavailable(f"too slow: {received} bytes in {took:.0f} s")
+        except (HTTPError, OSError) as error:
+            raise _broken(error) from None
+        finally:
+            response.close()
 
 
 def _length(response: urllib3.BaseHTTPResponse) -> int | None:

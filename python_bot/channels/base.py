@@ -158,10 +158,10 @@ class Polled:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingFile:
-    """A file of the team. `url`: where its content can be read from now; a client sees it only where the messenger
-    takes no such file.
+    """A file of the team. `url`: where its content can be read from now; no client is shown it.
 
     `source`: opens a content that has no address, such as a file of another messenger; it goes before `url`.
+    `link`: makes the address under which a client may fetch what the messenger takes from no bot.
     """
 
     name: str
@@ -169,6 +169,7 @@ class OutgoingFile:
     size: int
     url: str = field(repr=False)
     source: Callable[[], Content] | None = field(default=None, repr=False, compare=False)
+    link: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""Addresses of clients' files for the portal: signed, short-lived, without anything of the messenger's in them.
+"""Addresses of files: signed, short-lived, without anything of the messenger's or of the portal's in them.
 
-The portal downloads a file by itself, from whoever knows the address; so the address is the permission. It names the
-account, what the channel needs to find the file, its name and an end, under a key that never leaves the instance.
+The portal downloads a client's file by itself, and a client what the messenger takes from no bot; each only knows the
+address, so the address is the permission. It names the account, what finds the file again, and an end, under a key
+that never leaves the instance.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ..channels.base import IncomingFile
 
 KEY_FILE: Final = "channel-files.key"
 GOOD_FOR_S: Final = 24 * 3600
+SENT_GOOD_FOR_S: Final = 7 * 24 * 3600  # people come back to what they were sent
+_SENT: Final = "sent"
 _SIGNATURE_BYTES: Final = 24
 
 
@@ -26,6 +29,15 @@ _SIGNATURE_BYTES: Final = 24
 class Link:
     account_id: int
     file: IncomingFile
+
+
+@dataclass(frozen=True, slots=True)
+class SentLink:
+    """A file of the team: of which message, and which of its files, counted from 0."""
+
+    account_id: int
+    portal_message_id: int
+    place: int
 
 
 class FileLinks:
@@ -36,17 +48,29 @@ class FileLinks:
         self._base = f"{public_url}channel-files/"
 
     def issue(self, account_id: int, file: IncomingFile, now: float) -> str:
-        facts = [account_id, file.ref, file.name, file.type, file.size, int(now) + GOOD_FOR_S]
+        facts: list[int | str] = [account_id, file.ref, file.name, file.type, file.size, int(now) + GOOD_FOR_S]
+        return self._address(facts)
+
+    def issue_sent(self, file: SentLink, now: float) -> str:
+        """The same at every try of a message, when `now` is."""
+        return self._address([_SENT, file.account_id, file.portal_message_id, file.place, int(now) + SENT_GOOD_FOR_S])
+
+    def _address(self, facts: list[int | str]) -> str:
         payload = _encode(json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode())
         return f"{self._base}{payload}.{self._sign(payload)}"
 
-    def read(self, token: str, now: float) -> Link | None:
+    def read(self, token: str, now: float) -> Link | SentLink | None:
         """None for what we did not issue, or issued too long ago."""
         payload, _, signature = token.partition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(payload).encode()):
             return None
-        account_id, ref, name, kind, size, ends = json.loads(_decode(payload))
-        return Link(account_id, IncomingFile(ref, name, kind, size)) if ends > now else None
+        facts: list[Any] = json.loads(_decode(payload))
+        if facts[-1] <= now:
+            return None
+        if facts[0] == _SENT:
+            return SentLink(*facts[1:-1])
+        account_id, ref, name, kind, size, _ = facts
+        return Link(account_id, IncomingFile(ref, name, kind, size))
 
     def _sign(self, payload: str) -> str:
         return _encode(hmac.new(self._key(), payload.encode(), hashlib.sha256).digest()[:_SIGNATURE_BYTES])

@@ -31,8 +31,10 @@ from ..errors import B24BotError, BadEvent, CallRefused, DeliveryFailed, PortalE
 from ..model import Job, NewJob
 from . import texts
 from .kinds import portal_place, read_job, status_job
+from .links import SentLink
 from .openline import status_item
 from .parts import RelayParts
+from .sent_files import files_in
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +199,7 @@ class Answers:
             text = texts.cannot_edit(channel.title, self._language)
             self._tell(held, message, texts.not_changed(text, self._language), portal_message_id, "edit")
             return
-        former = _files(Node(rows[0].body).node("message"))
+        former = self._files(held, Node(rows[0].body).node("message"), job)
         whole = Outgoing(message.key, message.chat_id, message.text, message.files or former, message.author)
         try:
             self._edit(held, channel, whole, rows, portal_place(job))
@@ -289,8 +291,15 @@ class Answers:
         if not chat_id:
             raise BadEvent("the portal's message names no chat")
         key = f"{portal_place(job)[1]}"
-        message = Outgoing(key, chat_id, node.text("text"), _files(node), node.text("user_id"))
+        message = Outgoing(key, chat_id, node.text("text"), self._files(held, node, job), node.text("user_id"))
         return held, self._parts.registry.load(held.account.channel), message
+
+    def _files(self, held: Held, message: Node, job: Job) -> tuple[OutgoingFile, ...]:
+        def link(place: int) -> str:
+            sent = SentLink(held.account.id, portal_place(job)[1], place)
+            return self._parts.links.issue_sent(sent, job.created_at)
+
+        return files_in(message, link)
 
     def _address(self, held: Held, chat_id: str) -> str:
         """Where messages for a chat go now: the messenger may have given it another number."""
@@ -358,13 +367,3 @@ class Statuses:
 
         parts.storage.write(work)
         return None
-
-
-def _files(message: Node) -> tuple[OutgoingFile, ...]:
-    found = []
-    for node in message.node("files").nodes():
-        url = node.text("downloadLink", "link")
-        if url:
-            kind = node.text("mime") or node.text("type")
-            found.append(OutgoingFile(node.text("name") or "file", kind, node.number("size") or 0, url))
-    return tuple(found)

@@ -17,6 +17,7 @@ from .abreast import Abreast
 from .inbox import Inbox
 from .links import FileLinks
 from .openline import OpenLine
+from .sent_files import SentFiles
 from .topics import Topics
 
 
@@ -39,6 +40,7 @@ class RelayParts:
     open_line: OpenLine
     abreast: Abreast
     links: FileLinks
+    sent_files: SentFiles
     metrics: Metrics
     portal_chat: Callable[[str, str], int | None]
     language: Callable[[], str]

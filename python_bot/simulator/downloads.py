@@ -123,7 +123,7 @@ class Downloads:
         file = self._core.files.get(as_int(params.get("FILE_ID")))
         if file is None or as_text(params.get("SIGN")) != wire.public_sign(self._core, file):
             return Answer(403, b"", HTML)
-        return _content(file)
+        return self._planned.pop(0)(file) if self._planned else _content(file)
 
     def _opens(self, link: Link, auth: str) -> bool:
         now = self._core.clock.now()

@@ -114,6 +114,18 @@ def test_a_follower_of_the_archive_hears_that_a_content_came(stores: Any) -> Non
     assert changed_at(stores, 1) > before
 
 
+def test_a_message_tells_its_files_until_it_is_deleted(stores: Any) -> None:
+    shows(stores, 1, numbered(11), numbered(10))
+    shows(stores, 2)
+    assert [(file.id, file.name, file.chat_id) for file in stores.archive.files_of(1)] == [
+        (10, FILE.name, CHAT),
+        (11, FILE.name, CHAT),
+    ]
+    assert stores.archive.files_of(2) == stores.archive.files_of(3) == []
+    stores.write(lambda tx: tx.sql.execute("UPDATE messages SET deleted_at = 1 WHERE message_id = 1"))
+    assert stores.archive.files_of(1) == []
+
+
 def test_equal_contents_count_once(stores: Any) -> None:
     shows(stores, 1, numbered(10), numbered(11), numbered(12))
     for file_id, digest in ((10, HASH), (11, HASH), (12, OTHER)):

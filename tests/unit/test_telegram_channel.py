@@ -255,6 +255,21 @@ def test_a_picture_that_telegram_cannot_show_goes_as_a_document(
     assert [call.method for call in api.calls_of("sendDocument")] == ["sendDocument"] * 3
 
 
+def test_a_file_that_turns_out_too_large_becomes_a_link_and_its_company_arrives(
+    telegram: Telegram, account: Account, olga: Client, files: Callable[[str], OutgoingFile], api: TelegramServer
+) -> None:
+    def linked(name: str) -> OutgoingFile:
+        return replace(files(name), size=0, link=lambda: f"https://bots.acme.ru/{name}")
+
+    api.faults.refuse("sendDocument", 413, "Request Entity Too Large")
+    assert len(say(telegram, account, olga, "Договор", linked("a.pdf"))) == 1
+    assert olga.shown[-1].content["text"] == "Договор\na.pdf (0 МБ)"
+    assert [found["url"] for found in olga.shown[-1].content["entities"]] == ["https://bots.acme.ru/a.pdf"]
+    api.faults.refuse("sendMediaGroup", 413, "Request Entity Too Large")
+    assert len(say(telegram, account, olga, "Оба", linked("b.pdf"), linked("c.pdf"))) == 2
+    assert [message.content["document"]["file_name"] for message in olga.shown[-2:]] == ["b.pdf", "c.pdf"]
+
+
 def test_a_file_that_the_portal_has_no_more_is_no_fault_of_telegrams(
     telegram: Telegram, account: Account, olga: Client, api: TelegramServer
 ) -> None:

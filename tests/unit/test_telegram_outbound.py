@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -178,9 +179,17 @@ def test_neighbours_go_as_albums_of_ten() -> None:
 
 
 def test_what_no_bot_may_send_becomes_a_link() -> None:
-    found = sent("Смотрите", file("фильм & Ко.mp4", UPLOAD_BYTES + 1))
-    link = '<a href="https://acme.bitrix24.ru/~фильм &amp; Ко.mp4">фильм &amp; Ко.mp4</a> (50 МБ)'
+    film = file("фильм & Ко.mp4", UPLOAD_BYTES + 1)
+    found = sent("Смотрите", replace(film, link=lambda: "https://bots.acme.ru/acme/channel-files/a.b"))
+    link = '<a href="https://bots.acme.ru/acme/channel-files/a.b">фильм &amp; Ко.mp4</a> (50 МБ)'
     assert found == [("text", "Смотрите", 0), ("text", link, 0)]
+    assert sent("", film) == [("text", "фильм &amp; Ко.mp4 (50 МБ)", 0)]  # never the portal's own address
+
+
+def test_an_album_holds_no_more_than_one_request_may() -> None:
+    half = UPLOAD_BYTES // 2
+    photos = [file(f"{n}.mp4", half) for n in range(5)]
+    assert sent("Фото", *photos) == [("album", "Фото", 2), ("album", "", 2), ("video", "", 1)]
 
 
 def test_parts_are_the_same_at_every_try() -> None:

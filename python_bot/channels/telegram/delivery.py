@@ -39,23 +39,33 @@ _NO_PICTURE: Final = (
 )
 _NO_MARKUP: Final = ("can't parse entities", "can't parse message text", "can't parse caption")
 
+_TOO_LARGE: Final = 413
+
 Open = Callable[[OutgoingFile], Content]
+
+
+class _TooMuch(Exception):
+    """Files that are larger together than the portal had said."""
 
 
 def send(api: BotApi, open_file: Open, account: Account, to: Mapping[str, int], part: Part) -> tuple[str, ...]:
     """The ids of what it became. `to`: the chat, and its topic, as the Bot API names them. Raises DeliveryFailed."""
     if part.kind == "text":
         return _ids(_words(api, account, "sendMessage", "text", to, part.text))
+    as_documents = True
     try:
         if part.kind == "album":
             return _album(api, open_file, account, to, part)
         return _file(api, open_file, account, to, part.files[0], part.kind, part.text)
+    except _TooMuch:
+        as_documents = False
     except Refused as refused:
         if not any(problem in refused.description for problem in _NO_PICTURE):
             raise
     ids: list[str] = []
     for place, file in enumerate(part.files):
-        ids += _file(api, open_file, account, to, file, "document", "" if place else part.text)
+        kind = "document" if as_documents else kind_of(file)
+        ids += _file(api, open_file, account, to, file, kind, "" if place else part.text)
     return tuple(ids)
 
 
@@ -76,16 +86,22 @@ def _file(
     size = content.size or file.size  # the portal's word for it may be missing
     if size > UPLOAD_BYTES:
         let_go(content)
-        html = f"{caption}\n{link_to(file, size)}".strip()
-        return _ids(_words(api, account, "sendMessage", "text", to, html))
-    if kind == "photo" and size > PHOTO_BYTES:
-        kind = "document"
-    params = {**to, **_captioned(caption)}
-    return _ids(api.upload(account.secrets["token"], _METHODS[kind], params, [Upload(kind, file.name, content)]))
+    else:
+        if kind == "photo" and size > PHOTO_BYTES:
+            kind = "document"
+        params = {**to, **_captioned(caption)}
+        try:
+            found = api.upload(account.secrets["token"], _METHODS[kind], params, [Upload(kind, file.name, content)])
+            return _ids(found)
+        except Refused as refused:
+            if refused.status != _TOO_LARGE:
+                raise
+    html = f"{caption}\n{link_to(file, size)}".strip()
+    return _ids(_words(api, account, "sendMessage", "text", to, html))
 
 
 def _album(api: BotApi, open_file: Open, account: Account, to: Mapping[str, Any], part: Part) -> tuple[str, ...]:
-    """Several files in one message."""
+    """Several files in one message. Raises _TooMuch when one request may not hold them."""
     token, media, uploads = account.secrets["token"], [], list[Upload]()
     try:
         for place, file in enumerate(part.files):
@@ -93,11 +109,18 @@ def _album(api: BotApi, open_file: Open, account: Account, to: Mapping[str, Any]
             kind = kind_of(file)
             media.append({"type": kind, "media": f"attach://{name}", **_captioned("" if place else part.text)})
             uploads.append(Upload(name, file.name, open_file(file)))
-    except DeliveryFailed:
+        if sum(upload.content.size or 0 for upload in uploads) > UPLOAD_BYTES:
+            raise _TooMuch
+    except (DeliveryFailed, _TooMuch):
         for upload in uploads:
             let_go(upload.content)
         raise
-    return _ids(api.upload(token, "sendMediaGroup", {**to, "media": media}, uploads))
+    try:
+        return _ids(api.upload(token, "sendMediaGroup", {**to, "media": media}, uploads))
+    except Refused as refused:
+        if refused.status == _TOO_LARGE:
+            raise _TooMuch from None
+        raise
 
 
 def _captioned(html: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the team answers, as requests to the Bot API. Pure.
 
 Files go by kind and size; several of a kind that Telegram shows together go as an album. Words go as the caption when
-they fit one, else as texts behind the files. What is too large for a bot becomes a line with the link the portal gave.
+they fit one, else as texts behind the files. What is too large for a bot becomes a line with a link of ours.
 https://core.telegram.org/bots/api#sending-files , https://core.telegram.org/bots/api#sendmediagroup
 """
 
@@ -72,7 +72,7 @@ def kind_of(file: OutgoingFile) -> str:
 
 
 def _requests(files: Sequence[OutgoingFile]) -> Iterator[tuple[str, tuple[OutgoingFile, ...]]]:
-    """Neighbours that Telegram shows together go together, up to ten."""
+    """Neighbours that Telegram shows together go together, up to ten, and to what one request may hold."""
     for company, group in groupby(files, key=lambda file: _TOGETHER.get(kind_of(file), "")):
         together = tuple(group)
         if not company:
@@ -83,11 +83,18 @@ def _requests(files: Sequence[OutgoingFile]) -> Iterator[tuple[str, tuple[Outgoi
 
 
 def _batches(files: tuple[OutgoingFile, ...]) -> Iterator[tuple[OutgoingFile, ...]]:
-    for start in range(0, len(files), ALBUM):
-        yield files[start : start + ALBUM]
+    batch: tuple[OutgoingFile, ...] = ()
+    for file in files:
+        if batch and (len(batch) == ALBUM or sum(each.size for each in (*batch, file)) > UPLOAD_BYTES):
+            yield batch
+            batch = ()
+        batch += (file,)
+    if batch:
+        yield batch
 
 
 def link_to(file: OutgoingFile, size: int) -> str:
-    """A line for what no bot may send: the portal's own link, which it makes for clients of connectors."""
-    shown = f"{size / 1_048_576:.0f} МБ"
-    return f'<a href="{escape(file.url)}">{escape(file.name, quote=False)}</a> ({shown})'
+    """A line for what no bot may send. `size`: in bytes, 0 when nobody said."""
+    name = escape(file.name, quote=False)
+    shown = f" ({size / 1_048_576:.0f} МБ)" if size else ""
+    return f'<a href="{escape(file.link())}">{name}</a>{shown}' if file.link is not None else f"{name}{shown}"
