@@ -249,13 +249,15 @@ class Choices:
 class Glimpse:
     """Some messages of a dialog, oldest first: `shown` as the lists show it, `hidden`, how many former `versions`.
 
-    `earlier`, `later`: whether there are more; `seen`: a place in the feed of changes, as of now.
+    `earlier`, `later`: whether there are more; `seen`: a place in the feed of changes, as of now. `behind`: when the
+    message before the first one was sent, as the lists show times; "" when there is none.
     """
 
     rows: tuple[dict[str, Any], ...]
     earlier: bool
     later: bool
     seen: int
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

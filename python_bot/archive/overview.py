@@ -29,6 +29,8 @@ _SLICE: Final = f"""SELECT json_group_array(json(item)) FROM (SELECT {_MESSAGE} 
     WHERE m.chat_id = :chat AND m.message_id BETWEEN :first AND :last ORDER BY m.message_id)"""
 _UP: Final = "SELECT message_id FROM messages WHERE chat_id = ? AND message_id >= ? ORDER BY message_id LIMIT ?"
 _DOWN: Final = "SELECT message_id FROM messages WHERE chat_id = ? AND message_id < ? ORDER BY message_id DESC LIMIT ?"
+_BEHIND: Final = """SELECT strftime('%Y-%m-%dT%H:%M:%SZ', sent_at, 'unixepoch') FROM messages
+    WHERE chat_id = ? AND message_id < ? ORDER BY message_id DESC LIMIT 1"""
 _CHANGED: Final = f"""SELECT m.changed, {_MESSAGE} FROM {pages.MESSAGE_FROM}
     WHERE m.chat_id = ? AND +m.changed > ? ORDER BY m.changed LIMIT ?"""
 _NAMES: Final = "SELECT user_id, name FROM users WHERE user_id IN (SELECT value FROM json_each(?))"
@@ -86,7 +88,9 @@ class SqliteViews:
                 return Glimpse((), False, False, seen)
             values = {"chat": chat_id, "first": ids[0], "last": ids[-1]}
             (items,) = tx.sql.execute(_SLICE, values).fetchone()
-            return Glimpse(tuple(json.loads(items)), bool(down(ids[0], 1)), bool(up(ids[-1] + 1, 1)), seen)
+            behind = tx.sql.execute(_BEHIND, (chat_id, ids[0])).fetchone()
+            is_more = bool(up(ids[-1] + 1, 1))
+            return Glimpse(tuple(json.loads(items)), bool(behind), is_more, seen, behind[0] if behind else "")
 
     def changed(self, chat_id: int, since: int, limit: int) -> Glimpse:
         with self._storage.read() as tx:

@@ -91,6 +91,8 @@ def test_a_glimpse_is_the_newest_or_stands_around_or_beside_a_message(stores: An
     assert ids(at=14) == ([12, 13, 14, 15], True, True)
     assert ids(at=500) == ([18, 19], True, False)
     assert views.glimpse(999, 4).rows == ()
+    around, whole = views.glimpse(CHAT, 4, at=14), views.glimpse(CHAT, 100)
+    assert around.behind == whole.rows[1]["shown"]["sent_at"] and whole.behind == ""
 
 
 def test_changes_of_a_conversation_are_met_once(stores: Any) -> None:

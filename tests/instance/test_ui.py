@@ -9,6 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.cookiejar import CookieJar
 from typing import Final
 
@@ -16,7 +17,7 @@ import pytest
 
 from python_bot.simulator import SimulatedPortal
 from python_bot.web.api import wanted
-from tests.instance.tools import at_work
+from tests.instance.tools import at_work, client_message
 from tests.support import TOKEN, Server, until
 from tests.support.server import Answer
 
@@ -144,6 +145,7 @@ def test_nothing_that_was_written_becomes_code(settled: Settled) -> None:
         "/ui/",
         "/ui/rows",
         f"/ui/dialogs/{chat_id}",
+        f"/ui/dialogs/{chat_id}/print",
         "/ui/search?q=%D0%B4%D0%BE%D1%81%D1%82%D0%B0%D0%B2%D0%BA%D0%B0",
     ):
         answer = visitor.get(path)
@@ -206,12 +208,40 @@ def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:
     visitor = Visitor(server, TOKEN)
     before = server.sql("SELECT COUNT(*) FROM looks")[0][0]
     visitor.get(f"/ui/dialogs/{chat_id}")
+    visitor.get(f"/ui/dialogs/{chat_id}/print")
     visitor.get(f"/ui/dialogs/{chat_id}/export?format=html")
     visitor.get("/ui/search?q=abc")
     visitor.get("/ui/?q=abc")
     visitor.get(f"/ui/dialogs/{chat_id}/news?seen=0")
     rows = server.sql("SELECT chat_id, what, user_id, token FROM looks ORDER BY id")[before:]
-    assert rows == [(chat_id, "opened", None, ""), (chat_id, "exported", None, ""), *[(0, "searched", None, "")] * 2]
+    assert rows == [
+        *[(chat_id, "opened", None, "")] * 2,
+        (chat_id, "exported", None, ""),
+        *[(0, "searched", None, "")] * 2,
+    ]
+
+
+def test_a_long_conversation_is_read_page_by_page_and_printed_whole(settled: Settled) -> None:
+    _, server, _ = settled
+    numbers = range(900_001, 900_001 + 1_010)
+    with ThreadPoolExecutor(8) as pool:
+        posted = pool.map(lambda number: server.post_event(client_message(number, 8_001, 8_001, "да")), numbers)
+        assert {answer.status for answer in posted} == {200}
+    visitor = Visitor(server, TOKEN)
+
+    def shown(path: str) -> tuple[list[int], str]:
+        page = visitor.get(f"/ui/dialogs/8001{path}").text
+        return [int(number) for number in re.findall(r'<article id="m(\d+)"', page)], page
+
+    pages = [shown("")]
+    while pages[0][1].count('rel="prev"'):
+        pages.insert(0, shown(f"?before={pages[0][0][0]}"))
+    assert [len(page[0]) for page in pages] == [10, 500, 500]
+    assert [number for page in pages for number in page[0]] == list(numbers)
+    assert shown(f"?after={numbers[9]}")[0] == pages[1][0]
+    whole, page = shown("/print")
+    assert whole == list(numbers) and page.rstrip().endswith("</html>")
+    assert not re.findall(r"<nav|<form|rel=.prev|class=.live", page)
 
 
 def test_an_administrator_of_the_portal_enters_by_its_word_and_sees_everything(settled: Settled) -> None:
@@ -236,6 +266,7 @@ def test_an_employee_sees_what_the_setting_allows_and_nobody_elses_dialogs(settl
     assert f"/ui/dialogs/{chat_id}" not in employee.get("/ui/").text
     assert employee.get(f"/ui/dialogs/{chat_id}").status == 404
     assert employee.get(f"/ui/dialogs/{chat_id}/news?seen=0").status == 404
+    assert employee.get(f"/ui/dialogs/{chat_id}/print").status == 404
     portal.operator(27).answers(chat_id)
     until(lambda: len(server.messages(chat_id)) >= 3, 30, what="the answer is archived")
     assert f"/ui/dialogs/{chat_id}" in employee.get("/ui/").text

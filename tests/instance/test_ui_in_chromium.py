@@ -260,6 +260,49 @@ def test_a_hit_leads_to_its_place_and_filters_narrow_the_list(browser: Browser, 
     assert "Ничего не найдено" in browser.text()
 
 
+def test_the_print_button_leads_to_the_whole_conversation_and_prints_it(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    count = "window.print = () => { window.printed = (window.printed || 0) + 1; }"
+    added = browser.devtools("Page.addScriptToEvaluateOnNewDocument", source=count)
+    browser.open(scene.url("/dialogs/{chat}"))
+    on_page = browser.run("return [...document.querySelectorAll('#talk > *')].map((each) => each.innerText)")
+    browser.run("scrollTo(0, 0)")
+    browser.click(".tools a[href$='/print']")
+    until(lambda: browser.run("return window.printed") == 1, what="the printer is asked for")
+    browser.devtools("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
+    look(browser, "print")
+    assert browser.run("return [...document.querySelectorAll('#talk > *')].map((each) => each.innerText)") == on_page
+    browser.devtools("Emulation.setEmulatedMedia", media="print")
+    unseen = "header.top, nav, footer.bottom, .tools, .skip, .pages, .live, audio, video, form, button"
+    shown = "return [...document.querySelectorAll(arguments[0])].filter((each) => each.checkVisibility()).length"
+    assert (browser.run(shown, unseen), browser.run(shown, ".bubble")) == (0, len(scene.server.messages(scene.chat_id)))
+    assert "Анна Смирнова" in browser.text() and "Состояние на" in browser.text()
+    look(browser, "on-paper")
+    pages = base64.b64decode(browser.devtools("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert pages.startswith(b"%PDF-") and len(pages) > 10_000
+    if SHOTS:
+        (Path(SHOTS) / "ui-print.pdf").write_bytes(pages)
+    browser.devtools("Emulation.setEmulatedMedia", media="")
+
+
+def test_what_is_downloaded_is_the_conversation(browser: Browser, scene: Scene, tmp_path: Path) -> None:
+    browser.devtools("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    enter(browser, scene)
+    browser.open(scene.url("/dialogs/{chat}"))
+    browser.run("scrollTo(0, 0)")
+    for kind in ("html", "csv", "jsonl"):
+        if not browser.run("return document.querySelector('.pick').open"):
+            browser.click(".pick summary")
+        browser.click(f".pick a[href$='format={kind}']")
+        path = tmp_path / f"dialog-{scene.chat_id}.{kind}"
+        until(path.exists, 20, what=f"{kind} is there")
+        text = path.read_text("utf-8")
+        for message in scene.server.messages(scene.chat_id):
+            assert not message["text_plain"] or message["text_plain"].split("\n")[0][:20] in text, (kind, message)
+    looked = [row[0] for row in scene.server.sql("SELECT what FROM looks ORDER BY id DESC LIMIT 3")]
+    assert looked == ["exported"] * 3
+
+
 def test_new_words_appear_by_themselves(browser: Browser, scene: Scene) -> None:
     enter(browser, scene)
     browser.open(scene.url("/dialogs/{chat}"))

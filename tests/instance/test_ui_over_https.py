@@ -58,13 +58,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         portal = stack.enter_context(SimulatedPortal())
         portal.core.url = f"https://127.0.0.1:{stack.enter_context(TlsFront(portal.url, authority)).port}"
         env = {"SSL_CERT_FILE": str(authority.certificate), "B24BOT_UI_ACCESS": "all"}
+        env |= {"B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0"}
         _, server = stack.enter_context(at_work(portal, env=env))
         front = stack.enter_context(TlsFront(server.url, authority))
         stranger = stack.enter_context(TlsFront(stack.enter_context(site(pages)), authority))
         app = next(iter(portal.core.apps.values()))
         app.handler_url = f"{ARCHIVE}/python_bot/"  # what the portal opens; events go straight to the instance
-        chat_id = portal.client("Анна").writes("Сколько стоит доставка?").chat_id
+        anna = portal.client("Анна")
+        chat_id = anna.writes("Сколько стоит доставка?").chat_id
+        anna.writes("", [portal.file("счёт.pdf", b"%PDF-1.4")])
         until(lambda: portal.handed_over(chat_id), 30, what="the dialog is handed over")
+        stored = "SELECT COUNT(*) FROM files WHERE state = 'stored'"
+        until(lambda: server.sql(stored) == [(1,)], 30, what="the file is stored")
         hosts = {"archive.test": front.port, "stranger.test": stranger.port}
 
         def browser(**more: Any) -> Browser:
@@ -117,6 +122,11 @@ def enter_in_frame(browser: Browser, world: World) -> None:
     until(lambda: browser.has(".rows"), 20, what="the list is shown in the frame")
 
 
+def given(world: World, part: str) -> bool:
+    """Whether the browser got something under such an address."""
+    return any(part in path and status == 200 for _, path, status in world.front.hits)
+
+
 def cookies(browser: Browser) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = browser.devtools("Storage.getCookies")["cookies"]
     return [cookie for cookie in found if cookie["domain"] == "archive.test"]
@@ -134,6 +144,15 @@ def test_a_visit_inside_the_portal_is_kept_over_https_in_its_frame_alone(blocked
         browser.click(".row > a")
         until(lambda: browser.has(".bubble"), what="the conversation is shown")
         assert browser.run("return document.body.dataset.zone") == "Asia/Tokyo"
+        # A new tab, and a download by the browser alone, would be without the visit.
+        world.front.hits.clear()
+        browser.click(".file figcaption a")
+        until(lambda: given(world, "/files/"), what="the file is handed out")
+        browser.click(".pick summary")
+        browser.click(".pick a[href$='format=html']")
+        until(lambda: given(world, "/export?"), what="the export is handed out")
+        assert browser.has(".bubble")
+
         browser.run("scrollTo(0, 1e6)")
         browser.click(".bottom a[lang='ru']")
         until(lambda: browser.run("return document.documentElement.lang") == "ru", what="the page is Russian")
@@ -239,8 +258,7 @@ def test_another_application_inside_the_portal_cannot_look_in_somebodys_name(wor
         browser.run(script, f"{STRANGER}/app")
 
         def was_asked() -> bool:
-            return {("GET", f"{path}?{how}") for how in ("other", "framed")} <= set(world.front.hits)
+            return {("GET", f"{path}?{how}", 403) for how in ("other", "framed")} <= set(world.front.hits)
 
-        until(was_asked, what="it was tried")
-        browser.run("return new Promise((done) => setTimeout(done, 300))")
+        until(was_asked, what="it was tried and refused")
         assert world.looks() == looks

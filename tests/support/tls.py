@@ -47,11 +47,11 @@ class Authority:
 class TlsFront:
     """`with TlsFront("http://127.0.0.1:8000", authority) as front:`, and `front.port` speaks https.
 
-    `hits`: (verb, path) of what was asked for.
+    `hits`: (verb, path, status) of what was asked for.
     """
 
     def __init__(self, target: str, authority: Authority) -> None:
-        self.hits: list[tuple[str, str]] = []
+        self.hits: list[tuple[str, str, int]] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -76,7 +76,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     tls: ssl.SSLContext
     target: str
-    hits: list[tuple[str, str]]
+    hits: list[tuple[str, str, int]]
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """In the connection's own thread: a browser opens connections that it never uses."""
@@ -97,7 +97,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._pass_on()
 
     def _pass_on(self) -> None:
-        self.server.hits.append((self.command, self.path))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
         headers |= {"X-Forwarded-Proto": "https", "X-Forwarded-For": self.client_address[0]}
@@ -108,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             content = answer.read()
         finally:
             link.close()
+        self.server.hits.append((self.command, self.path, answer.status))
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _OWN:

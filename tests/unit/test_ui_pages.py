@@ -130,11 +130,25 @@ def test_days_and_turns_stand_between_the_bubbles() -> None:
     told = [event(kind, f"2026-07-{day}T{hour}:00:00Z") for kind, day, hour in course]
     turns = bubbles.events([{"session_id": 1, "events": told}])
     rows = [row(1, "2026-07-29T10:00:00Z"), row(2, "2026-07-30T09:00:00Z")]
-    items = bubbles.woven(rows, turns, clock("UTC"), earlier=False, later=False)
+    weaver = bubbles.Weaver(turns, clock("UTC"))
+    items = [*weaver.rows(rows), *weaver.rest()]
     kinds = [getattr(item, "kind", "day") if not isinstance(item, bubbles.Day) else "day" for item in items]
     assert kinds == ["day", "opened", "client", "day", "client", "closed"]
-    cut = bubbles.woven(rows[1:], turns, clock("UTC"), earlier=True, later=True)
+    cut = bubbles.Weaver(turns, clock("UTC"), behind="2026-07-29T10:00:00Z").rows(rows[1:])
     assert [type(item).__name__ for item in cut] == ["Day", "Bubble"]
+
+
+@pytest.mark.parametrize("at", ["10:00:00", "10:30:00", "11:00:00"])
+def test_a_turn_at_the_seam_of_two_pages_stands_on_one_of_them(at: str) -> None:
+    nobody = dict.fromkeys(("by", "from", "to", "to_line_id", "rating", "reason"))
+    told = [{"kind": kind, "at": f"2026-07-29T{at}Z", **nobody} for kind in ("closed", "opened")]
+    turns = bubbles.events([{"session_id": 1, "events": told}])
+    first, second = row(1, "2026-07-29T10:00:00Z"), row(2, "2026-07-29T11:00:00Z")
+    pages = [bubbles.Weaver(turns, clock()).rows([first])]
+    weaver = bubbles.Weaver(turns, clock(), behind="2026-07-29T10:00:00Z")
+    pages.append([*weaver.rows([second]), *weaver.rest()])
+    shown = [item.kind for page in pages for item in page if isinstance(item, bubbles.Event)]
+    assert sorted(shown) == ["closed", "opened"]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ class Streams:
 
     def answer(self, wish: Wish, name: str = "export") -> Response:
         """`name`: of the file, without its suffix. Raises ApiError 400 or 404."""
+        return self._send(lambda: self._exporter.export(wish), name)
+
+    def page(self, pieces: Iterator[bytes]) -> Response:
+        """Something long to look at, sent as an export is, and in one of their places. Raises ApiError 400."""
+        return self._send(lambda: Export("html", pieces), "")
+
+    def _send(self, export: Callable[[], Export], name: str) -> Response:
         if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
             raise ApiError(400, "http_1_0", "HTTP/1.0 cannot show that an answer broke off; ask with HTTP/1.1")
         if not self._places.acquire(blocking=False):
@@ -49,7 +56,7 @@ class Streams:
             busy.headers["Retry-After"] = str(AGAIN_S)
             return busy
         try:
-            return _streamed(self._exporter.export(wish), self._places.release, name)
+            return _streamed(export(), self._places.release, name)
         except NoSuchDialog as error:
             self._places.release()
             raise ApiError(404, "dialog_unknown", str(error)) from None
@@ -92,8 +99,8 @@ def read_wish(query: Mapping[str, str], search: Search | None) -> Wish:
     )
 
 
-def _streamed(export: Export, release: Callable[[], None], name: str = "export") -> Response:
-    """The answer; at its end, whatever ended it, the file is closed and the place free."""
+def _streamed(export: Export, release: Callable[[], None], name: str) -> Response:
+    """The answer; at its end, whatever ended it, the file is closed and the place free. `name`: "" to be looked at."""
     let_go = _give_up_when_stalled()
     packs = export.suffix in PACKED and request.accept_encodings["gzip"] > 0
     response = Response(_packed(export.pieces) if packs else export.pieces, mimetype=export.content_type)
@@ -110,7 +117,8 @@ def _streamed(export: Export, release: Callable[[], None], name: str = "export")
         response.content_length = export.size
     response.vary.add("Accept-Encoding")
     response.headers["Content-Type"] = export.content_type
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{export.suffix}"'
+    if name:
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}.{export.suffix}"'
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Accel-Buffering"] = "no"  # nginx would fill its disk for a slow client

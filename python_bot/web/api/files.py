@@ -41,14 +41,17 @@ def blueprint(archive: Archive, contents: ContentStore, access: Access) -> Bluep
     return api
 
 
-def answer_content(contents: ContentStore, file: StoredFile) -> Response:
-    """The content of a stored file, whole or a range of it. Raises ApiError 404 when it is gone from the disk."""
+def answer_content(contents: ContentStore, file: StoredFile, *, save: bool = False) -> Response:
+    """The content of a stored file, whole or a range of it; `save`: not to be shown.
+
+    Raises ApiError 404 when it is gone from the disk.
+    """
     kind = content_type(file.name)
     try:
         response = send_file(
             contents.path_of(file.hash),
             mimetype=kind,
-            as_attachment=kind == BINARY,
+            as_attachment=save or kind == BINARY,
             download_name=safe_name(file.name),
             etag=file.hash,
             last_modified=None,

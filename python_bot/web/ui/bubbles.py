@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import dropwhile
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -137,39 +138,45 @@ def _person(person: Mapping[str, Any] | None) -> str:
     return shown_name(person["name"], f"№ {person['id']}") if person else ""
 
 
-def woven(
-    rows: Sequence[Mapping[str, Any]], turns: Sequence[Event], clock: Clock, *, earlier: bool, later: bool
-) -> list[Item]:
-    """Rows and turns by time; turns before the first row belong to an earlier page when there is one."""
-    items: list[Item] = []
-    waiting = [turn for turn in turns if not (earlier and rows and turn.at < rows[0]["shown"]["sent_at"])]
-    day, place = "", 0
+class Weaver:
+    """Puts the turns of a course between its messages, by time; days stand above what was said in them."""
 
-    def put(item: Event | Bubble, date: str, name: str) -> None:
-        nonlocal day
-        if date != day:
+    def __init__(self, turns: Iterable[Event], clock: Clock, behind: str = "") -> None:
+        """`behind`: when the message before the first one was sent; turns up to it stand on an earlier page."""
+        self._turns = list(dropwhile(lambda turn: bool(behind) and _comes_first(turn, behind), turns))
+        self._clock = clock
+        self._place, self._day = 0, ""
+
+    def rows(self, rows: Iterable[Mapping[str, Any]]) -> list[Item]:
+        """The next messages, with the turns up to the last of them."""
+        items: list[Item] = []
+        for row in rows:
+            while self._place < len(self._turns) and _comes_first(self._turns[self._place], row["shown"]["sent_at"]):
+                self._put_turn(items)
+            shown = bubble(row, self._clock)
+            self._put(items, shown, shown.day, shown.day_name)
+        return items
+
+    def rest(self) -> list[Item]:
+        """Turns after the last message."""
+        items: list[Item] = []
+        while self._place < len(self._turns):
+            self._put_turn(items)
+        return items
+
+    def _put_turn(self, items: list[Item]) -> None:
+        turn = self._turns[self._place]
+        self._place += 1
+        when = self._clock.local(turn.at)
+        self._put(items, turn, f"{when:%Y-%m-%d}", self._clock.day(when.date()))
+
+    def _put(self, items: list[Item], item: Event | Bubble, date: str, name: str) -> None:
+        if date != self._day:
             items.append(Day(name, date))
-            day = date
+            self._day = date
         items.append(item)
 
-    def put_turn(turn: Event) -> None:
-        when = clock.local(turn.at)
-        put(turn, f"{when:%Y-%m-%d}", clock.day(when.date()))
 
-    for row in rows:
-        while (
-            place < len(waiting) and waiting[place].at <= row["shown"]["sent_at"] and _comes_first(waiting[place], row)
-        ):
-            put_turn(waiting[place])
-            place += 1
-        shown = bubble(row, clock)
-        put(shown, shown.day, shown.day_name)
-    if not later:
-        for turn in waiting[place:]:
-            put_turn(turn)
-    return items
-
-
-def _comes_first(turn: Event, row: Mapping[str, Any]) -> bool:
+def _comes_first(turn: Event, sent_at: str) -> bool:
     """At the same second a beginning stands before the message, whatever else behind it."""
-    return turn.at < row["shown"]["sent_at"] or turn.kind in ("opened", "reopened")
+    return turn.at < sent_at or (turn.at == sent_at and turn.kind in ("opened", "reopened"))

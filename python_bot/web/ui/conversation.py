@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, timedelta, timezone
 from typing import Any, Final
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ...archive import Archive, Views
@@ -24,8 +25,10 @@ from .dialogs import refuse_hidden
 from .frame import Frame
 from .markup import shown_name, written
 from .refusal import Refused
+from .render import fragment
 
 PAGE: Final = 500
+HERE: Final = "<!--messages-->"  # where they stand in print.html
 FRESH: Final = 100  # messages of one answer to the script that keeps the page fresh
 FORMATS: Final[tuple[Format, ...]] = ("html", "csv", "jsonl")
 
@@ -49,35 +52,64 @@ def put_on(
         frame.keeper.note_look(frame.visit(), chat_id, "opened")
         before, after, at = (_number(name) for name in ("before", "after", "at"))
         found = views.glimpse(chat_id, PAGE, before=before, after=after, at=at)
-        told, clock = json.loads(text), frame.clock()
-        dialog, client = told["dialog"], told["dialog"]["client"] or {"id": 0, "name": ""}
-        known = asked.names(views.choices(), archive.fact("portal"), frame.visit())
+        told = json.loads(text)
+        weaver = bubbles.Weaver(bubbles.events(told["sessions"]), frame.clock(), found.behind)
         ids = [row["shown"]["message_id"] for row in found.rows]
-        operator = dialog["operator"]
         return frame.show(
             "conversation.html",
             section="dialogs",
-            dialog=dialog,
-            name=shown_name(client["name"], "") or shown_name(dialog["title"], f"№ {chat_id}"),
-            operator=shown_name(operator["name"], f"№ {operator['id']}") if operator else "",
-            line=known.line(dialog["line_id"]),
-            names=known,
+            **about(told["dialog"]),
             sessions=told["sessions"],
             participants=told["participants"],
-            crm=told["crm"],
-            items=bubbles.woven(
-                found.rows, bubbles.events(told["sessions"]), clock, earlier=found.earlier, later=found.later
-            ),
+            items=[*weaver.rows(found.rows), *([] if found.later else weaver.rest())],
             first=ids[0] if ids else 0,
             last=ids[-1] if ids else 0,
             earlier=found.earlier,
             later=found.later,
             seen=found.seen,
             at=at,
-            kind_of=lambda item: type(item).__name__,
-            draw=Drawer(frame.base, chat_id, frame.words()),
             span=_span,
         )
+
+    def about(dialog: dict[str, Any]) -> dict[str, Any]:
+        """What every page of a conversation tells of it and draws it with."""
+        client, operator = dialog["client"] or {"id": 0, "name": ""}, dialog["operator"]
+        known = asked.names(views.choices(), archive.fact("portal"), frame.visit())
+        return {
+            "dialog": dialog,
+            "name": shown_name(client["name"], "") or shown_name(dialog["title"], f"№ {dialog['chat_id']}"),
+            "operator": shown_name(operator["name"], f"№ {operator['id']}") if operator else "",
+            "line": known.line(dialog["line_id"]),
+            "names": known,
+            "draw": Drawer(frame.base, dialog["chat_id"], frame.words()),
+            "kind_of": lambda item: type(item).__name__,
+        }
+
+    @ui.get("/dialogs/<int:chat_id>/print")
+    def on_paper(chat_id: int) -> AnyResponse:
+        """The whole conversation on one page, however long, sent while it is read."""
+        if (turned_away := frame.admit()) is not None:
+            return turned_away
+        refuse_hidden(views, frame, chat_id)
+        text = archive.dialog(chat_id)
+        if text is None:
+            raise Refused(404, "dialog_unknown")
+        frame.keeper.note_look(frame.visit(), chat_id, "opened")
+        told, clock = json.loads(text), frame.clock()
+        weaver, facts = bubbles.Weaver(bubbles.events(told["sessions"]), clock), about(told["dialog"])
+        # Nothing that somebody wrote holds this mark: what they write is escaped.
+        head, _, tail = frame.text("print.html", **facts).partition(HERE)
+        tools = {"t": frame.words(), "clock": clock, **{key: facts[key] for key in ("draw", "kind_of", "names")}}
+
+        def pieces() -> Iterator[bytes]:
+            yield head.encode()
+            last = -(2**63)
+            while (found := views.glimpse(chat_id, PAGE, after=last)).rows:
+                yield fragment("course.html", "course", items=weaver.rows(found.rows), **tools).encode()
+                last = found.rows[-1]["shown"]["message_id"]
+            yield fragment("course.html", "course", items=weaver.rest(), **tools).encode() + tail.encode()
+
+        return answered(streams.page(pieces()))
 
     @ui.get("/dialogs/<int:chat_id>/news")
     def news(chat_id: int) -> AnyResponse:
@@ -127,7 +159,7 @@ def put_on(
         frame.keeper.note_look(frame.visit(), chat_id, "exported")
         clock = frame.clock()
         wish = Wish(form, DialogFilter(chat_id=chat_id), _fixed(clock.offset_s()), clock.language)
-        return streams.answer(wish, f"dialog-{chat_id}")
+        return answered(streams.answer(wish, f"dialog-{chat_id}"))
 
     @ui.get("/files/<int:file_id>")
     def content(file_id: int) -> AnyResponse:
@@ -139,7 +171,14 @@ def put_on(
         refuse_hidden(views, frame, file.chat_id)
         if "Range" not in request.headers and "If-None-Match" not in request.headers:
             frame.keeper.note_look(frame.visit(), file.chat_id, "file")
-        return answer_content(contents, file)
+        return answer_content(contents, file, save="save" in request.args)
+
+
+def answered(response: Response) -> Response:
+    """Raises ApiError 503 when there is no place for it: programs are told so in JSON, people on a page."""
+    if response.status_code == 503:
+        raise Refused(503, "too_many_exports")
+    return response
 
 
 def _span(session: dict[str, Any], name: str) -> int | None:

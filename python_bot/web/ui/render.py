@@ -57,6 +57,11 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
     return environment().get_template(template).render(context)
 
 
+def fragment(template: str, macro: str, **values: Any) -> str:
+    """What one macro of a template makes of these values."""
+    return str(getattr(environment().get_template(template).module, macro)(**values))
+
+
 def asset(name: str) -> Response:
     response = packed(Response(_bytes(name), mimetype=ASSETS[name]))
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"

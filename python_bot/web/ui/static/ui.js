@@ -101,6 +101,13 @@ function followTalk(talk) {
 
 // --- small things
 
+// In the portal's frame a new tab would be another site's, where nobody is signed in: files are saved instead.
+function saveInFrame(link) {
+  if (!link || window.parent === window || link.origin !== location.origin) return;
+  link.removeAttribute("target");
+  link.search = "?save=1";
+}
+
 function start() {
   tellZone();
   document.querySelector(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
@@ -116,8 +123,10 @@ function start() {
   for (const print of document.querySelectorAll("button.print")) {
     print.hidden = false;
     print.addEventListener("click", () => window.print());
+    addEventListener("load", () => window.print()); // all of it is there, and its pictures
   }
   document.addEventListener("click", (event) => {
+    saveInFrame(event.target.closest?.("a[target=_blank]"));
     for (const open of document.querySelectorAll("details.pick[open]")) if (!open.contains(event.target)) open.open = false;
   });
   document.addEventListener("keydown", (event) => {
