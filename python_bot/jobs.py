@@ -19,9 +19,10 @@ from .bitrix.history import chat_facts
 from .bitrix.tokens import Candidate, TokenStore
 from .db import Storage, Tx
 from .erasure.retention import RETENTION, Retention
-from .errors import B24BotError, CallRefused, NotAuthorized
+from .errors import CallRefused, NotAuthorized
 from .metrics import Metrics
 from .model import Handover, Job, Lines
+from .outbox import OneByOne
 from .proof.manifest import MANIFEST, ManifestJobs
 from .relay.accounts import Accounts
 from .relay.jobs import relay_lanes
@@ -112,28 +113,6 @@ class HandoverJobs:
     def buried(self, job: Job, reason: str) -> None:
         ref, now = job.payload["session_ref"], int(time.time())
         self._parts.storage.write(lambda tx: self._parts.archive.handover_failed(tx, ref, reason, now))
-
-
-class SingleJobs:
-    """A kind whose jobs are done one by one."""
-
-    limit = 1
-
-    def __init__(self, do: Callable[[Job], None]) -> None:
-        self._do = do
-
-    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
-        outcomes: list[Exception | None] = []
-        for job in jobs:
-            try:
-                self._do(job)
-                outcomes.append(None)
-            except B24BotError as error:
-                outcomes.append(error)
-        return outcomes
-
-    def buried(self, job: Job, reason: str) -> None:
-        pass
 
 
 def confirm_installations(parts: Parts, job: Job) -> None:
@@ -269,24 +248,24 @@ def activate_connector(parts: Parts, job: Job) -> None:
 def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
     """Thread -> kind -> handler, in the order in which a thread looks for work."""
 
-    def single(do: Callable[[Parts, Job], None]) -> SingleJobs:
-        return SingleJobs(lambda job: do(parts, job))
+    def single(do: Callable[[Parts, Job], None]) -> OneByOne:
+        return OneByOne(lambda job: do(parts, job))
 
     return {
         "handover": {intake.HANDOVER: HandoverJobs(parts)},
         # Of its own: somebody who asked waits for the answer, and a hand-over waits for nobody's.
-        "answers": {intake.ANSWER: SingleJobs(parts.staff.answer)},
+        "answers": {intake.ANSWER: OneByOne(parts.staff.answer)},
         "background": {
             intake.CONFIRM: single(confirm_installations),
             intake.ENSURE: single(ensure_portal),
-            intake.GREET: SingleJobs(parts.staff.greet),
+            intake.GREET: OneByOne(parts.staff.greet),
             intake.CONNECTOR_ACTIVATE: single(activate_connector),
             intake.DESCRIBE: single(describe_chat),
             intake.NAMES: single(ask_names),
             intake.RECONCILE: parts.sync.reconcile,
             intake.DISCOVER: parts.sync.discover,
             intake.IMPORT: parts.sync.imports,
-            RETENTION: SingleJobs(parts.retention),
+            RETENTION: OneByOne(parts.retention),
         },
         # Of its own: the first manifest of a large archive takes minutes.
         "proof": {MANIFEST: parts.manifests},

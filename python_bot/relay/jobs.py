@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from ..errors import B24BotError
 from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
-from ..model import Job
+from ..outbox import OneByOne
 from .accounts import Accounts
 from .incoming import Arrivals, describe_chat, fill_gap, give_up_gap
 from .kinds import (
@@ -26,31 +25,6 @@ from .topic_posts import TopicPosts
 from .topic_replies import TopicReplies
 
 DORMANT: Final = ("open line", "messengers", "more messengers", "topics")
-
-
-class OneByOne:
-    """A kind whose jobs are done one by one. `buried`: told after one was given up."""
-
-    limit = 1
-
-    def __init__(
-        self, do: Callable[[Job], None], buried: Callable[[Job, str], None] = lambda job, reason: None
-    ) -> None:
-        self._do = do
-        self._buried = buried
-
-    def __call__(self, jobs: list[Job]) -> list[Exception | None]:
-        outcomes: list[Exception | None] = []
-        for job in jobs:
-            try:
-                self._do(job)
-                outcomes.append(None)
-            except B24BotError as error:
-                outcomes.append(error)
-        return outcomes
-
-    def buried(self, job: Job, reason: str) -> None:
-        self._buried(job, reason)
 
 
 Done = OneByOne | Arrivals | Statuses | TopicPosts

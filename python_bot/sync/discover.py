@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from ..archive import Archive, Comparison
 from ..db import Storage, Tx
-from ..errors import B24BotError, CallRefused
+from ..errors import CallRefused
 from ..intake import DISCOVER, again_job, reconcile_job
 from ..model import Job, NewJob
-from ..outbox import Outbox
+from ..outbox import Outbox, one_by_one
 from . import schedule
 from .numbers import PROBE, RECENT_PAGE, Numbers
 
@@ -47,14 +47,7 @@ class DiscoverJobs:
         return self._numbers.pause_s()
 
     def __call__(self, jobs: list[Job]) -> list[Exception | None]:
-        outcomes: list[Exception | None] = []
-        for job in jobs:
-            try:
-                getattr(self, f"_{job.payload['stage']}")(job)
-                outcomes.append(None)
-            except B24BotError as error:
-                outcomes.append(error)
-        return outcomes
+        return one_by_one(lambda job: getattr(self, f"_{job.payload['stage']}")(job), jobs)
 
     def buried(self, job: Job, reason: str) -> None:
         """The search itself is never given up."""

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from ..archive import Archive, Comparison
 from ..db import Storage, Tx
-from ..errors import B24BotError, CallRefused
+from ..errors import CallRefused
 from ..intake import IMPORT, reconcile_job
 from ..model import Job, NewJob
-from ..outbox import Outbox
+from ..outbox import Outbox, one_by_one
 from . import schedule
 from .numbers import PROBE, Numbers
 
@@ -65,14 +65,7 @@ class ImportJobs:
         return self._numbers.pause_s()
 
     def __call__(self, jobs: list[Job]) -> list[Exception | None]:
-        outcomes: list[Exception | None] = []
-        for job in jobs:
-            try:
-                self._turn(Progress(**job.payload))
-                outcomes.append(None)
-            except B24BotError as error:
-                outcomes.append(error)
-        return outcomes
+        return one_by_one(lambda job: self._turn(Progress(**job.payload)), jobs)
 
     def buried(self, job: Job, reason: str) -> None:
         """`botctl outbox` shows it and can revive it: it goes on where it was."""
