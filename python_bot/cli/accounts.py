@@ -1,22 +1,15 @@
-"""What the verbs of messengers share: the running instance is asked over its own API, secrets are never arguments."""
+"""Where the verbs of messengers get a secret from: never from an argument, which everybody on the machine sees."""
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 import click
 
-from ..errors import B24BotError
-from ..provisioning import inventory
-
-ANSWER_S: Final = 60.0  # the instance asks the messenger, which may be slow
-EXIT_NOT_RUNNING: Final = 3
 _Verb = TypeVar("_Verb", bound=Callable[..., None])
 
 
@@ -46,27 +39,3 @@ def read_secret(name: str, file: str | None, variable: str | None) -> str:
     if not value.strip():
         raise click.UsageError(f"no value came for: {name}")
     return value.strip()
-
-
-def ask(instance: str, verb: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The JSON answer of the running instance. Raises B24BotError with what it says; exits 3 when it does not run."""
-    spec = inventory.spec(inventory.layout(), instance)
-    headers = {"Authorization": f"Bearer {spec.env.get('API_SECRET_TOKEN', '')}", "Content-Type": "application/json"}
-    connection = http.client.HTTPConnection("127.0.0.1", spec.port, timeout=ANSWER_S)
-    try:
-        connection.request(verb, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        status, content = answer.status, answer.read()
-    except (OSError, http.client.HTTPException):
-        click.echo(f"Error: {instance} is not running\nNext step: botctl {instance} on", err=True)
-        raise click.exceptions.Exit(EXIT_NOT_RUNNING) from None
-    finally:
-        connection.close()
-    try:
-        found = json.loads(content) if content else {}
-    except ValueError:
-        found = {}
-    if status >= 300:
-        problem = found.get("error", {}).get("message") or f"{instance} answered {status}"
-        raise B24BotError(problem, next_step=f"botctl {instance} logs")
-    return found

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from ..errors import B24BotError
-from ..provisioning import inventory
+from .accounts import read_secret
 from .logs import visible
 from .output import echo_json, json_option
+from .running import ask
 
-EXIT_NOT_RUNNING: Final = 3
 VARIABLE: Final = "AVITO_CLIENT_SECRET"
-TIMEOUT_S: Final = 60.0  # Avito is asked who the shop is, for up to half of it
 _WHERE: Final = "/api/avito/accounts"
 
 _secret_file = click.option(
@@ -68,7 +62,7 @@ def add(
     wanted: dict[str, Any] = {"api_client_id": client_id, "api_client_secret": _secret(secret_file)}
     targets = {"line_id": line_id, "telegram_bot_id": bot_id, "telegram_chat_id": chat_id}
     wanted |= {name: value for name, value in targets.items() if value is not None}
-    found = _ask(instance, "POST", _WHERE, wanted)
+    found = ask(instance, "POST", _WHERE, wanted)
     if as_json:
         echo_json(found)
         return
@@ -84,7 +78,7 @@ def list_accounts(instance: str, as_json: bool) -> None:
 
     Example: botctl shop-1 avito list --json
     """
-    rows = _ask(instance, "GET", _WHERE)["accounts"]
+    rows = ask(instance, "GET", _WHERE)["accounts"]
     if as_json:
         echo_json(rows)
         return
@@ -136,7 +130,7 @@ def change(
         wanted["line_id"] = None
     if no_topics:
         wanted |= {"telegram_bot_id": None, "telegram_chat_id": None}
-    found = _ask(instance, "PATCH", f"{_WHERE}/{account_id}", wanted)
+    found = ask(instance, "PATCH", f"{_WHERE}/{account_id}", wanted)
     if as_json:
         echo_json(found)
     else:
@@ -151,7 +145,7 @@ def remove(instance: str, account_id: int) -> None:
 
     Example: botctl shop-1 avito remove 2
     """
-    _ask(instance, "DELETE", f"{_WHERE}/{account_id}")
+    ask(instance, "DELETE", f"{_WHERE}/{account_id}")
     click.echo(f"The shop {account_id} is disconnected.")
 
 
@@ -165,7 +159,7 @@ def status(instance: str, account_id: int | None, as_json: bool) -> None:
     Example: botctl shop-1 avito status
     """
     one = f"{_WHERE}/{account_id}"
-    rows = _ask(instance, "GET", _WHERE)["accounts"] if account_id is None else [_ask(instance, "GET", one)]
+    rows = ask(instance, "GET", _WHERE)["accounts"] if account_id is None else [ask(instance, "GET", one)]
     if as_json:
         echo_json(rows)
     else:
@@ -200,38 +194,5 @@ def _problems(row: dict[str, Any]) -> list[str]:
 
 def _secret(file: Path | None) -> str:
     """Never from the command line, which everybody on the machine can read."""
-    if file is not None:
-        found = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    else:
-        found = os.environ.get(VARIABLE) or click.prompt("client_secret", hide_input=True)
-    if not found.strip():
-        raise click.UsageError("the client_secret is empty")
-    return found.strip()
-
-
-def _ask(instance: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """The running instance does the work. Raises B24BotError with its own words."""
-    spec = inventory.spec(inventory.layout(), instance)
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{spec.port}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        method=method,
-        headers={"Authorization": f"Bearer {spec.env.get('API_SECRET_TOKEN', '')}"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            content = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise B24BotError(_words(error.read(), instance, error.code)) from None
-    except OSError:
-        click.echo(f"Error: {instance} is not running\nNext step: botctl {instance} on", err=True)
-        raise click.exceptions.Exit(EXIT_NOT_RUNNING) from None
-    return json.loads(content) if content else None
-
-
-def _words(body: bytes, instance: str, code: int) -> str:
-    try:
-        return visible(str(json.loads(body)["error"]["message"]))
-    except (ValueError, KeyError, TypeError):
-        return f"{instance} answered {code}"
+    named = VARIABLE if file is None and os.environ.get(VARIABLE) else None
+    return read_secret("client_secret", None if file is None or str(file) == "-" else str(file), named)

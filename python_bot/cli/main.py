@@ -34,7 +34,7 @@ from .sync import sync
 from .telegram import telegram
 from .token import token
 
-EXIT_FAILED, EXIT_USAGE, EXIT_NOT_RUNNING, EXIT_NO_INSTANCE = 1, 2, 3, 4
+EXIT_FAILED, EXIT_USAGE, EXIT_NO_INSTANCE = 1, 2, 4  # 3: running.EXIT_NOT_RUNNING
 
 SERVER_VERBS: dict[str, click.Command] = {
     "demo": demo,

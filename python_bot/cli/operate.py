@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -22,8 +20,7 @@ from ..provisioning.transaction import recover as undo_interrupted
 from .instances import need_root
 from .output import echo_facts, echo_json, json_option
 from .plan_view import show_plan
-
-EXIT_NOT_RUNNING = 3
+from .running import EXIT_NOT_RUNNING, ask
 
 
 def change(layout: Layout, instance: str, title: str, steps_of: Any, *, verify: bool = False) -> list[Step]:
@@ -129,22 +126,7 @@ def purge(instance: str, yes: bool, dry_run: bool) -> None:
 
 
 def _administer(instance: str, verb: str) -> None:
-    layout = inventory.layout()
-    spec = inventory.spec(layout, instance)
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{spec.port}/api/admin/{verb}",
-        data=b"",
-        headers={"Authorization": f"Bearer {spec.env.get('API_SECRET_TOKEN', '')}"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            raise B24BotError(f"{instance} answered {error.code}", next_step=f"botctl {instance} logs") from None
-    except OSError:
-        click.echo(f"Error: {instance} is not running\nNext step: botctl {instance} on", err=True)
-        raise click.exceptions.Exit(EXIT_NOT_RUNNING) from None
+    ask(instance, "POST", f"/api/admin/{verb}")
     click.echo(f"{instance}: {verb}d.")
 
 

@@ -17,8 +17,8 @@ from ..provisioning import health, inventory
 from ..sync.runs import Runs, View
 from .instances import open_storage
 from .output import echo_json, json_option
+from .running import EXIT_NOT_RUNNING
 
-EXIT_NOT_RUNNING: Final = 3
 LOOK_S: Final = 0.5
 LINE_EVERY_S: Final = 10.0  # where nobody watches a bar
 BAR: Final = 30

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from ..errors import B24BotError
-from .accounts import ask, read_secret, secret_options
+from .accounts import read_secret, secret_options
 from .output import echo_json, json_option
+from .running import ask
 
 PATH = "/api/telegram/bots"
 
