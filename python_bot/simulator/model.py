@@ -163,6 +163,7 @@ class Message:
     edited_at: float | None = None
     deleted_at: float | None = None
     delivered_as: list[str] = field(default_factory=list)  # ids the external messenger gave
+    is_read: bool = False  # by the client, as the connector told
 
     @property
     def edited(self) -> bool:

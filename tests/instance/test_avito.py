@@ -204,3 +204,26 @@ def test_a_shop_is_kept_though_avito_is_not_there(world: World) -> None:
         world.avito.faults.down = False
     later.server.request("PATCH", f"/api/avito/accounts/{account['id']}", b"{}", **BEARER)
     until(lambda: later.account(account["id"])["webhook_enabled"], what="the webhook is there at last")
+
+
+def test_that_the_client_has_read_is_told_to_the_operator(world: World) -> None:
+    """Avito calls nobody about it: the shop's own last words are looked at until then."""
+    world = world.another()
+    account = world.connected(topics=False)
+    inna = world.shop.buyer("Инна", world.shop.item("Стол"))
+    inna.writes("Какого цвета?")
+    until(lambda: "Какого цвета?" in world.in_line(inna), what="the portal has it")
+    answer = world.portal.operator(27).writes(world.portal_chat(inna), "Белый")
+    until(lambda: len(inna.shown) == 2 and answer.delivered_as, what="the client has the answer")
+    is_asked(world, account["id"])
+    assert not answer.is_read
+    inna.reads()
+    is_asked(world, account["id"])
+    until(lambda: answer.is_read, what="the portal knows that it was read")
+
+
+def is_asked(world: World, account_id: int) -> None:
+    """An empty change lets the poller ask at once, as it would within a minute."""
+    answer = world.server.request("PATCH", f"/api/avito/accounts/{account_id}", b"{}", **BEARER)
+    assert answer.status == 200, answer.text
+    wait_idle(world.server)

@@ -11,7 +11,7 @@ import pytest
 
 from python_bot.channels.avito.channel import Avito
 from python_bot.channels.avito.client import Client
-from python_bot.channels.avito.poller import IN_DOUBT_S, USUAL_S, WELL_S
+from python_bot.channels.avito.poller import IN_DOUBT_S, READS_A_ROUND, USUAL_S, WELL_S
 from python_bot.channels.base import (
     Account,
     Content,
@@ -28,6 +28,7 @@ from python_bot.channels.base import (
     OutgoingFile,
     Part,
     Polls,
+    ReadUpTo,
     Receives,
 )
 from python_bot.channels.http import Http
@@ -310,6 +311,49 @@ def test_avito_is_asked_more_often_while_its_webhook_misses_something(
     assert polled(channel, account, cursor)[2] == WELL_S
 
 
+def reads(channel: Avito, account: Account, cursor: str) -> tuple[list[ReadUpTo], str, float]:
+    found = channel.poll(account, cursor, lambda: False)
+    return [one for one in found.happened if isinstance(one, ReadUpTo)], found.cursor, found.pause_s
+
+
+def test_an_answer_that_the_client_reads_later_is_told_once(
+    avito: AvitoServer, channel: Avito, account: Account, ivan: Buyer
+) -> None:
+    """No webhook tells it, and the chat does not change by it."""
+    ivan.writes("Торг?")
+    (part,) = channel.parts(Outgoing("k", chat_of(ivan), "Да"))
+    channel.deliver(account, chat_of(ivan), part)
+    found, cursor, _ = reads(channel, account, "")
+    assert found == []
+    found, cursor, pause_s = reads(channel, account, cursor)
+    assert (found, pause_s <= USUAL_S) == ([], True), "asked again soon, however well the webhook does"
+    ivan.writes("Ещё вопрос")
+    found, cursor, _ = reads(channel, account, cursor)
+    assert found == []
+    ivan.reads()
+    (read,), cursor, _ = reads(channel, account, cursor)
+    assert (read.chat_id, read.at) == (chat_of(ivan), ivan.chat.messages[1].read_at)
+    assert reads(channel, account, cursor)[0] == []
+
+
+def test_whether_clients_have_read_is_asked_for_a_few_at_a_time_and_not_for_ever(
+    avito: AvitoServer, channel: Avito, account: Account, shop: Seller
+) -> None:
+    buyers = [shop.buyer(f"Клиент {number}") for number in range(READS_A_ROUND * 2)]
+    for buyer in buyers:
+        buyer.writes("Торг?")
+        shop.writes(buyer.chat, "Да")
+    _, cursor, _ = reads(channel, account, "")
+    for buyer in buyers:
+        buyer.reads()
+    first, cursor, _ = reads(channel, account, cursor)
+    second, cursor, _ = reads(channel, account, cursor)
+    assert len(first) == len(second) == READS_A_ROUND
+    assert {read.chat_id for read in first + second} == {chat_of(buyer) for buyer in buyers}
+    old = json.dumps({"since": account.created_at, "unread": {buyers[0].chat.id: ["gone", 1]}})
+    assert "gone" not in channel.poll(account, old, lambda: False).cursor
+
+
 # --- out
 
 
@@ -409,4 +453,4 @@ def test_only_avitos_own_files_are_opened(channel: Avito, account: Account, ref:
 def test_a_cursor_is_what_it_says(channel: Avito, account: Account, ivan: Buyer) -> None:
     message = ivan.writes("Торг?")
     kept = json.loads(channel.poll(account, "", lambda: False).cursor)
-    assert kept == {"since": message.created, "last": {ivan.chat.id: message.id}}
+    assert kept == {"since": message.created, "last": {ivan.chat.id: message.id}, "unread": {}}

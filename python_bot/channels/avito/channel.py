@@ -174,6 +174,8 @@ class Avito:
         pause_s = self._judge(account, told)
         if pause_s == poller.IN_DOUBT_S:
             self._renew_hook(account)
+        if found.cursor.unread:
+            pause_s = min(pause_s, poller.USUAL_S)
         return Polled(found.happened, str(found.cursor), pause_s if found.is_whole else 0.0)
 
     def _renew_hook(self, account: Account) -> None:

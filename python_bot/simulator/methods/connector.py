@@ -119,7 +119,11 @@ def status_delivery(ctx: Ctx) -> dict[str, Any]:
 
 
 def status_reading(ctx: Ctx) -> dict[str, Any]:
-    _connector(ctx), _line_id(ctx), _messages(ctx)
+    _connector(ctx), _line_id(ctx)
+    for item in _messages(ctx):
+        message = ctx.core.messages.get(as_int(_map(item.get("im")).get("message_id")))
+        if message is not None:
+            message.is_read = True
     return {"SUCCESS": True, "DATA": []}
 
 
