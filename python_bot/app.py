@@ -161,6 +161,11 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
         storage.write(lambda tx: outbox.revive(tx, None, time.time()))
         instance.worker.wake_all()
 
+    def webhook(number: int) -> bool:
+        is_there = storage.write(lambda tx: subscriptions.change(tx, number, time.time(), active=True))
+        instance.courier.begin_anew(number)
+        return is_there
+
     def compare() -> None:
         instance.sync.catch_up()
         instance.worker.wake_all()
@@ -178,5 +183,5 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
             "set_up": lambda: instance.intake.queue(ensure_job(trace_id())),
             "switch_on": lambda: instance.switch(True),
         },
-        webhook=lambda number: storage.write(lambda tx: subscriptions.change(tx, number, time.time(), active=True)),
+        webhook=webhook,
     )

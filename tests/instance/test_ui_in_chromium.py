@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import socket
 import struct
 import wave
 import zlib
@@ -18,7 +19,8 @@ from typing import Any, Final
 import pytest
 
 from python_bot.simulator import SimulatedPortal
-from tests.instance.tools import at_work
+from tests.instance.receivers import Call, Receiver
+from tests.instance.tools import BEARER, at_work
 from tests.support import TOKEN, Server, until
 from tests.support.browser import CHROMIUM, DRIVER, Browser
 from tests.support.npm import HAS_NPM, installed
@@ -78,6 +80,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def scene(browser: Browser) -> Iterator[Scene]:
     env = {"B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0", "B24BOT_UI_ACCESS": "all"}
+    env |= {"B24BOT_WEBHOOK_HOSTS": "127.0.0.1"}
     with at_work(set_lines=True, env=env) as (portal, server):
         portal.add_user(28, "Мария Кузнецова", position="Руководитель")
         anna = portal.client("Анна Смирнова")
@@ -172,7 +175,6 @@ def look(browser: Browser, name: str) -> None:
 def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
     language: str, width: int, browser: Browser, scene: Scene
 ) -> None:
-    axe = (installed(Path(__file__).parent / "axe") / "node_modules/axe-core/axe.min.js").read_text() if HAS_NPM else ""
     browser.size(width, 900)
     enter(browser, scene, language)
     for path in (*PAGES, f"/dialogs/{scene.hostile_id}", f"/dialogs/{scene.chat_id}?at={scene.chosen_id}"):
@@ -180,13 +182,15 @@ def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
         assert browser.run("return document.documentElement.lang") == language
         name = path.strip("/").partition("?")[0].replace("/", "-").replace("{chat}", "talk") or f"list{len(path)}"
         look(browser, f"{name}-{language}-{width}")
-        if axe:
-            assert serious(browser, axe) == {}, path
+        assert serious(browser) == {}, path
     browser.size(1180, 900)
 
 
-def serious(browser: Browser, axe: str) -> dict[str, Any]:
-    """Rule -> what breaks it."""
+def serious(browser: Browser) -> dict[str, Any]:
+    """Rule -> what breaks it, on the page that is shown."""
+    if not HAS_NPM:
+        return {}
+    axe = (installed(Path(__file__).parent / "axe") / "node_modules/axe-core/axe.min.js").read_text()
     found = browser.run(f"{axe}; return axe.run(document, {{ resultTypes: ['violations'] }});")
     return {
         rule["id"]: [node["html"][:200] for node in rule["nodes"][:3]]
@@ -367,6 +371,58 @@ def test_an_employee_opens_the_archive_inside_the_portal(browser: Browser, scene
         browser.to_top()
         if SHOTS:
             browser.screenshot(Path(SHOTS) / f"ui-in-portal-{user_id}.png")
+
+
+def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browser, scene: Scene) -> None:
+    """By really failing: a machine answers 410, the portal refuses a job for good, the instance is switched off."""
+    portal, server, status = scene.portal, scene.server, [410]
+
+    def gone(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+        receiver.answer(connection, call, status[0])
+
+    def press(act: str) -> None:
+        browser.run("document.querySelector(`form[action$='/health/${arguments[0]}'] button`).focus()", act)
+        browser.press("Enter")
+        until(lambda: browser.run("return location.search") == f"?done={act}", what=f"{act} was done")
+        assert browser.has(".notice.good")
+
+    with Receiver(gone) as receiver:
+        wish = json.dumps({"url": receiver.url, "events": ["message.created"]}).encode()
+        made = server.request("POST", "/api/subscriptions", wish, **BEARER, Content_Type="application/json").json
+        portal.faults.fail("imopenlines.bot.session.operator", "SOMETHING_FINAL", 400, description="<b>никогда</b>")
+        chat_id = portal.client("Пётр").writes("А нам ответят?").chat_id
+        path = f"/api/subscriptions/{made['id']}"
+        until(lambda: not server.api(path)["active"], 20, what="the webhook is disabled")
+        until(lambda: server.api("/api/admin/status")["outbox"]["buried"], 20, what="the hand-over is given up")
+        server.api("/api/admin/disable", "POST")
+        enter(browser, scene)
+        for language, width in (("ru", 1180), ("en", 375)):
+            browser.size(width, 900)
+            browser.open(scene.url(f"/health?lang={language}"))
+            look(browser, f"trouble-{language}-{width}")
+            assert serious(browser) == {}
+        browser.size(1180, 900)
+        for words in ("off", "410", "SOMETHING_FINAL", "<b>никогда</b>", f"#{made['id']} 127.0.0.1"):
+            assert words in browser.text("main"), words
+
+        press("switch_on")
+        assert server.api("/api/admin/status")["enabled"]
+        status[0] = 200
+        press("webhook")
+        until(lambda: receiver.taken, what="what waited comes")
+        assert server.api(path)["active"] and receiver.taken[0].message["chat_id"] == chat_id
+        press("revive")
+        until(lambda: portal.handed_over(chat_id), 20, what="the dialog is handed over")
+        told = len(portal.calls_of("imopenlines.session.history.get"))
+        press("compare")
+        until(lambda: len(portal.calls_of("imopenlines.session.history.get")) > told, 20, what="histories are read")
+        asked = len(portal.calls_of("imbot.register"))
+        press("set_up")
+        until(lambda: len(portal.calls_of("imbot.register")) > asked, 20, what="the bot is set up")
+        browser.open(scene.url("/health"))
+        for act in ("switch_on", "webhook", "revive"):
+            assert not browser.has(f"form[action$='/health/{act}']"), act
+        server.request("DELETE", path, **BEARER)
 
 
 def test_the_corpus_is_text_in_every_view(browser: Browser, scene: Scene) -> None:

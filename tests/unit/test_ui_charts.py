@@ -39,3 +39,9 @@ def test_hours_of_a_week_have_a_cell_each_and_the_busiest_the_darkest() -> None:
 def test_plots_of_nothing_are_plots() -> None:
     for plot in (charts.bars("a", "b", [], str), charts.line("a", "b", points(None), str), charts.heat("a", "b", [])):
         assert drawn(plot).tag == "svg"
+
+
+def test_a_plot_without_numbers_says_so_and_one_with_numbers_does_not() -> None:
+    for draw in (charts.bars, charts.line):
+        assert "ничего &lt;нет&gt;" in draw("a", "b", points(None, None), str, "ничего <нет>")
+        assert "ничего" not in draw("a", "b", points(None, 1), str, "ничего <нет>")

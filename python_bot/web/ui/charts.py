@@ -27,7 +27,8 @@ class Point:
     told: str
 
 
-def bars(title: str, summary: str, points: Sequence[Point], told: Callable[[float], str]) -> Markup:
+def bars(title: str, summary: str, points: Sequence[Point], told: Callable[[float], str], nothing: str = "") -> Markup:
+    """`nothing`: said in the middle when there is nothing to show."""
     most, steps = _scale(points)
     width = (WIDTH - LEFT) / max(1, len(points))
     drawn = []
@@ -38,11 +39,12 @@ def bars(title: str, summary: str, points: Sequence[Point], told: Callable[[floa
             f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{width * 0.76:.1f}" height="{height:.1f}" rx="2">'
             f"<title>{escape(point.told)}</title></rect>"
         )
-    return _plot(title, summary, _axes(points, most, steps, told) + "".join(drawn))
+    said = "" if any(point.value for point in points) else _said(nothing)
+    return _plot(title, summary, _axes(points, most, steps, told) + "".join(drawn) + said)
 
 
-def line(title: str, summary: str, points: Sequence[Point], told: Callable[[float], str]) -> Markup:
-    """Days of which nothing is known leave a gap."""
+def line(title: str, summary: str, points: Sequence[Point], told: Callable[[float], str], nothing: str = "") -> Markup:
+    """Days of which nothing is known leave a gap. `nothing`: as of `bars`."""
     most, steps = _scale(points)
     width = (WIDTH - LEFT) / max(1, len(points))
     runs: list[list[tuple[float, float]]] = [[]]
@@ -61,7 +63,8 @@ def line(title: str, summary: str, points: Sequence[Point], told: Callable[[floa
         for run in runs
         if len(run) > 1
     ]
-    return _plot(title, summary, _axes(points, most, steps, told) + "".join((*drawn, *dots)))
+    said = "" if dots else _said(nothing)
+    return _plot(title, summary, _axes(points, most, steps, told) + "".join((*drawn, *dots, said)))
 
 
 def heat(title: str, summary: str, rows: Sequence[tuple[str, Sequence[tuple[int, str]]]]) -> Markup:
@@ -81,6 +84,11 @@ def heat(title: str, summary: str, rows: Sequence[tuple[str, Sequence[tuple[int,
                 f' height="{CELL - 2}" rx="4"><title>{escape(told)}</title></rect>'
             )
     return _plot(title, summary, "".join(drawn), height=24 + 7 * CELL)
+
+
+def _said(words: str) -> str:
+    x, y = (LEFT + WIDTH) / 2, TOP + _room() / 2
+    return f'<text class="none" x="{x}" y="{y}" text-anchor="middle">{escape(words)}</text>'
 
 
 def _room() -> int:

@@ -134,11 +134,12 @@ def _week(found: Mapping[str, Any]) -> list[list[int]]:
 
 def _plots(days: list[dict[str, Any]], found: Mapping[str, Any], clock: Clock, frame: Frame) -> dict[str, Any]:
     words = frame.words()
+    nothing = words["nothing_told"]
     plots: dict[str, Any] = {}
     for name in ("sessions", "messages"):
         points = [Point(row["label"], row[name], f"{row['label']}: {row[name]}") for row in days]
         total = sum(row[name] for row in days)
-        plots[name] = charts.bars(words[f"per_day_{name}"], f"Σ {total}", points, lambda value: f"{value:g}")
+        plots[name] = charts.bars(words[f"per_day_{name}"], f"Σ {total}", points, lambda value: f"{value:g}", nothing)
     for name, key in (("response", "first_response_s"), ("resolution", "resolution_s")):
         spans = [(row["label"], row[key]["median"]) for row in days]
         points = [
@@ -148,7 +149,7 @@ def _plots(days: list[dict[str, Any]], found: Mapping[str, Any], clock: Clock, f
         median = found["totals"][key]["median"]
         summary = "–" if median is None else f"{words['median']} {span(median, clock.language)}"
         plots[name] = charts.line(
-            words[f"per_day_{name}"], summary, points, lambda value: span(round(value), clock.language)
+            words[f"per_day_{name}"], summary, points, lambda value: span(round(value), clock.language), nothing
         )
     names, rows = words["weekdays"].split(), []
     for name, cells in zip(names, _week(found), strict=True):
