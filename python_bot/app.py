@@ -31,6 +31,7 @@ from .web.api import telegram as telegram_api
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.application import Application
 from .web.arrivals import Arrivals, NoteArrivals
+from .web.connectors import ConnectorSettings
 from .web.door import MAX_BODY_BYTES
 from .web.http_answers import ApiManners, Limiter
 from .web.key_file import FILE_NAME as PAGE_KEY
@@ -111,7 +112,10 @@ def flask_app(instance: Instance) -> Flask:
     app.register_blueprint(ui_blueprint(pages, keeper, instance.desk.portal, settings.prefix))
     app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read, keeper))
     show = hooks.shown(settings.prefix)
-    app.register_blueprint(hooks.blueprint(instance.door, oauth, show))
+    connectors = ConnectorSettings(
+        instance.desk, instance.door.wait_for_confirmation, instance.channels.of_connector, instance.metrics
+    )
+    app.register_blueprint(hooks.blueprint(instance.door, oauth, connectors, show))
     app.register_blueprint(b24.blueprint(instance.door, oauth, settings.handler_secret, show))
     app.register_blueprint(channel_hooks.blueprint(instance.accounts, instance.relay))
     app.register_blueprint(channel_files.blueprint(instance.relay))

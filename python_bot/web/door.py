@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from ..archive import Archive
@@ -24,12 +24,12 @@ from ..bitrix.events import READERS, event_time, read_event
 from ..bitrix.hosts import HostPolicy, origin
 from ..bitrix.payload import Node, number
 from ..bitrix.php_form import Request, read_request
-from ..bitrix.tokens import Candidate, TokenStore
+from ..bitrix.tokens import Candidate, Installation, TokenStore
 from ..errors import BadEvent, StorageError
 from ..intake import Intake, chats_of, confirm_job
 from ..metrics import Metrics
 from ..model import JournalEntry
-from ..staff.texts import language_of
+from ..staff.texts import Language, language_of
 from ..traffic.record import Outcome
 from .inbound import Note
 
@@ -38,19 +38,40 @@ log = logging.getLogger(__name__)
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 NOISE_PAUSE_S: Final = 60.0  # strangers' requests are counted each, and logged this often at the most
 _PLAIN_NAME: Final = re.compile(r"ON[A-Z]{2,40}")
+SETTINGS: Final = "SETTING_CONNECTOR"  # the placement
 INSTALL_EVENTS: Final = frozenset({"ONAPPINSTALL", "ONAPPUPDATE"})
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """The settings of a connector, opened by whoever has the token in `form`. `portal`: the origin of its host."""
+
+    candidate: Candidate
+    form: dict[str, Any] = field(repr=False)
+    portal: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """`page`: the template to show to a person; empty for a machine."""
+    """`page`: the template to show to a person; empty for a machine.
+
+    `opened`: this is a refusal unless the portal says that an administrator came: `connectors` asks it.
+    """
 
     status: int = 200
     page: str = ""
     context: dict[str, Any] = field(default_factory=dict)
+    opened: Opened | None = None
 
 
 OK: Final = Reply()
+
+
+def refused(status: int, reason: str, opened: Opened) -> Reply:
+    """The settings of a connector stay closed. `reason`: a name in page_texts."""
+    context = {"language": opened.language, "portal": opened.portal, "reason": reason}
+    return Reply(status, "connector_refused.html", context)
 
 
 class Door:
@@ -200,9 +221,10 @@ class Door:
             text = "%s from a portal that is not permitted was ignored; B24BOT_PORTAL names the permitted one"
             self._note_noise(text, name, trace_id)
             return
-        self._wait_for_confirmation(Candidate(found), trace_id)
+        self.wait_for_confirmation(Candidate(found), trace_id)
 
-    def _wait_for_confirmation(self, candidate: Candidate, trace_id: str) -> None:
+    def wait_for_confirmation(self, candidate: Candidate, trace_id: str) -> None:
+        """Keep what the worker is to ask the portal about. Raises StorageError."""
         try:
             is_kept = self._tokens.add_candidate(candidate)
         except OSError as error:
@@ -241,26 +263,39 @@ class Door:
             self._metrics.count("installation", outcome="not permitted")
             note.error_code = "portal_not_permitted"
             return Reply(200, "not_permitted.html", {"language": language})
-        connector, line = _connector_settings(tree)
         stored, portal = self._tokens.current(), origin(found.client_endpoint)
         is_new = stored is None or not stored.works
         if stored is not None and stored.works and origin(stored.client_endpoint) != portal:
             self._metrics.count("installation", outcome="not permitted")
             note.error_code = "another_portal"
             return Reply(200, "not_permitted.html", {"language": language})
-        if is_new or connector:
-            self._wait_for_confirmation(Candidate(found, opened=True, connector_id=connector, line_id=line), trace_id)
-        context = {"language": language, "connector": connector, "line": line, "portal": portal}
-        return Reply(200, "connector.html" if connector else "page.html", {**context, "is_new": is_new})
+        if Node(tree).text("PLACEMENT") == SETTINGS:
+            connector, line = _connector_settings(tree)
+            candidate = Candidate(found, opened=True, connector_id=connector, line_id=line)
+            return _settings(Opened(candidate, tree, portal, language), stored, note)
+        if is_new:
+            self.wait_for_confirmation(Candidate(found, opened=True), trace_id)
+        return Reply(200, "page.html", {"language": language, "portal": portal, "is_new": is_new})
+
+
+def _settings(opened: Opened, stored: Installation | None, note: Note) -> Reply:
+    """A refusal that `connectors` may turn: who came, only the portal knows."""
+    candidate = opened.candidate
+    reason = ""
+    if not (candidate.connector_id and candidate.line_id):
+        reason = "connector_not_named"
+    elif stored is not None and stored.member_id and candidate.installation.member_id != stored.member_id:
+        reason = "another_portal"
+    if reason:
+        note.error_code = reason
+        return refused(403, reason, opened)
+    return replace(refused(403, "portal_refused", opened), opened=opened)
 
 
 def _connector_settings(tree: dict[str, Any]) -> tuple[str, int]:
     """https://apidocs.bitrix24.com/api-reference/widgets/setting-connector.html -> ('acme_avito', 3), or ('', 0)."""
-    node = Node(tree)
-    if node.text("PLACEMENT") != "SETTING_CONNECTOR":
-        return "", 0
     try:
-        options = Node(json.loads(node.text("PLACEMENT_OPTIONS") or "{}"))
+        options = Node(json.loads(Node(tree).text("PLACEMENT_OPTIONS") or "{}"))
     except (ValueError, RecursionError):
         return "", 0
     return options.text("CONNECTOR")[:64], number(options.text("LINE")) or 0

@@ -12,6 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from ..traffic import shape
 from ..traffic.record import Cause, caused_by
+from .access import client_address
+from .connectors import ConnectorSettings
 from .door import MAX_BODY_BYTES, Door, Reply
 from .inbound import note
 from .oauth import OAuthReturn
@@ -22,7 +24,9 @@ VERBS: Final = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 RETRY_AFTER_S: Final = 5
 
 
-def blueprint(door: Door, oauth: OAuthReturn, show: Callable[[Reply], Response]) -> Blueprint:
+def blueprint(
+    door: Door, oauth: OAuthReturn, connectors: ConnectorSettings, show: Callable[[Reply], Response]
+) -> Blueprint:
     """`show`: an answer of the door as a response."""
     hooks = Blueprint("hooks", __name__, template_folder="templates")
 
@@ -36,7 +40,11 @@ def blueprint(door: Door, oauth: OAuthReturn, show: Callable[[Reply], Response])
                 return show(Reply(413))
             found = note()
             found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
-            return show(door.receive(body, request.query_string, found.trace_id, found))
+            reply = door.receive(body, request.query_string, found.trace_id, found)
+            if reply.opened is not None:
+                address = client_address(request.remote_addr or "", request.headers)
+                reply = connectors.visit(reply.opened, address, found)
+            return show(reply)
         if request.method in ("GET", "HEAD"):
             found = note()
             found.kind = "oauth" if request.args.get("code") else "page"
