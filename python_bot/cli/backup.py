@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -65,9 +65,16 @@ def backup(instance: str, file: Path, as_json: bool) -> None:
 @click.option("--domain", help="Serve it on another domain than before.")
 @click.option("--replace", "may_replace", is_flag=True, help="Take the place of an instance that exists.")
 @click.option("--check", "check_only", is_flag=True, help="Only say whether the file is whole, and what it holds.")
+@json_option
 @click.pass_obj
 def restore(
-    instance: str, file: Path, new_name: str | None, domain: str | None, may_replace: bool, check_only: bool
+    instance: str,
+    file: Path,
+    new_name: str | None,
+    domain: str | None,
+    may_replace: bool,
+    check_only: bool,
+    as_json: bool,
 ) -> None:
     """Make the instance that a backup holds, on this server or another; INSTANCE is its name in the backup.
 
@@ -84,6 +91,8 @@ def restore(
     name = new_name or instance
     if not INSTANCE_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} is no name for an instance")
+    if as_json and not check_only:
+        raise click.UsageError("--json goes with --check")
     if not check_only:
         need_root(layout)
         _refuse_existing(layout, name, may_replace)
@@ -102,6 +111,9 @@ def restore(
                 f"{file} has schema {copy.schema}, this release knows {len(STEPS)}; nothing was changed",
                 next_step="install the release that made it, or a newer one",
             )
+        if as_json:
+            echo_json({"instance": found, "made_at": contents.made_at, **asdict(copy)})
+            return
         if check_only:
             click.echo(f"The backup is whole: {what}.")
             return

@@ -91,22 +91,30 @@ def remove(instance: str, bot: int, yes: bool) -> None:
 
 
 @telegram.command()
+@json_option
 @click.pass_obj
-def status(instance: str) -> None:
+def status(instance: str, as_json: bool) -> None:
     """Show how each bot is, and what to do; fails when one of them does not work.
 
-    Example: botctl shop-1 telegram status
+    Example: botctl shop-1 telegram status --json
     """
     bots = ask(instance, "GET", PATH)["bots"]
+    if as_json:
+        echo_json(bots)
+    else:
+        _show(bots)
+    failing = [str(bot["id"]) for bot in bots if bot["state"] == "failing" or bot["line_problem"]]
+    if failing:
+        raise B24BotError(f"not well: bot {', '.join(failing)}", next_step="do what is said above")
+
+
+def _show(bots: list[dict[str, Any]]) -> None:
     for bot in bots:
         way = "asks Telegram" if bot["polling"] else "is called by Telegram"
         click.echo(f"{bot['id']} {bot['name']}: {bot['state']}, {_place(bot)}, {way}")
         click.echo(f"  last message: {bot['last_message_at'] or 'none yet'}; waiting for the portal: {bot['waiting']}")
         for problem in filter(None, (bot["problem"], bot["line_problem"])):
             click.echo(f"  {problem}", err=True)
-    failing = [str(bot["id"]) for bot in bots if bot["state"] == "failing" or bot["line_problem"]]
-    if failing:
-        raise B24BotError(f"not well: bot {', '.join(failing)}", next_step="do what is said above")
 
 
 def _place(bot: dict[str, Any]) -> str:
