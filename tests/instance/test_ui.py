@@ -22,6 +22,7 @@ from tests.support import TOKEN, Server, until
 from tests.support.server import Answer
 
 HOSTILE: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+ENV: Final = {"B24BOT_UI_ACCESS": "own", "B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0"}
 
 
 class Visitor:
@@ -62,7 +63,7 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def settled() -> Iterator[tuple[SimulatedPortal, Server, int]]:
     """An instance with one conversation, whose client is called like an attack and writes like one."""
-    with at_work(set_lines=True, env={"B24BOT_UI_ACCESS": "own"}) as (portal, server):
+    with at_work(set_lines=True, env=ENV) as (portal, server):
         portal.line(3).name = f"Продажи {HOSTILE}"
         message = portal.client(f"Анна {HOSTILE}").writes(f"Сколько стоит [b]доставка[/b]? {HOSTILE}")
         until(lambda: portal.handed_over(message.chat_id), 30, what="the dialog is handed over")
@@ -212,9 +213,19 @@ def test_every_look_at_a_conversation_is_written_down(settled: Settled) -> None:
     visitor.get(f"/ui/dialogs/{chat_id}/export?format=html")
     visitor.get("/ui/search?q=abc")
     visitor.get("/ui/?q=abc")
-    visitor.get(f"/ui/dialogs/{chat_id}/news?seen=0")
+    page = visitor.get(f"/ui/dialogs/{chat_id}").text
+    place = re.findall(r'data-seen="([0-9]+\.[0-9a-f]+)"', page)[0]
+    for _ in range(2):
+        place = visitor.get(f"/ui/dialogs/{chat_id}/news?seen={place}").json["seen"]
+    visitor.get("/ui/rows?q=abc")
+    # Without the page, or with the place of another visit or conversation, it is a look of its own.
+    other = Visitor(server, TOKEN)
+    for who, seen in ((visitor, "0"), (visitor, f"0.{place.partition('.')[2]}"), (other, place), (visitor, "")):
+        assert who.get(f"/ui/dialogs/{chat_id}/news?seen={seen}").status == 200
     rows = server.sql("SELECT chat_id, what, user_id, token FROM looks ORDER BY id")[before:]
-    assert rows == [
+    opened = (chat_id, "opened", None, "")
+    assert rows[-6:] == [opened, (0, "searched", None, ""), *[opened] * 4]
+    assert rows[:-6] == [
         *[(chat_id, "opened", None, "")] * 2,
         (chat_id, "exported", None, ""),
         *[(0, "searched", None, "")] * 2,
@@ -301,3 +312,34 @@ def test_figures_are_plots_and_the_same_numbers_as_a_table(settled: Settled) -> 
     days = [row for row in rows if row[0] == "day"]
     assert sum(int(row[3]) for row in days) == len(server.messages(chat_id))
     assert {"operator", "line", "connector"} <= {row[0] for row in rows} or len(days) == 1
+
+
+def test_figures_and_searches_of_an_employee_hold_nobody_elses_dialogs(settled: Settled) -> None:
+    portal, server, _ = settled
+    message = portal.client("Зинаида").writes("Нужна консультация")
+    until(lambda: server.messages(message.chat_id), what="it is archived")
+    visitor, employee = Visitor(server, TOKEN), Visitor(server)
+    assert employee.post("/ui/enter", word=introduced(settled, 27)["word"]).status == 200
+    words = "%D0%BA%D0%BE%D0%BD%D1%81%D1%83%D0%BB%D1%8C%D1%82%D0%B0%D1%86%D0%B8%D1%8F"
+    places = ("/ui/", "/ui/figures", "/ui/figures.csv", f"/ui/search?q={words}", f"/ui/?q={words}")
+    for path in places:
+        found = re.compile(rf"Зинаида|{message.chat_id}")
+        assert found.search(visitor.get(path).text), path
+        assert not found.search(employee.get(path).text), path
+
+
+def test_every_file_that_is_handed_out_is_written_down(settled: Settled) -> None:
+    portal, server, _ = settled
+    looks = "SELECT COUNT(*) FROM looks WHERE what = 'file' AND chat_id = ?"
+
+    def handed_out(**headers: str) -> tuple[int, int]:
+        """The answer's status, and how many looks it left; of a dialog that nobody looked at before."""
+        message = portal.client("Олег").writes("", [portal.file("счёт.pdf", b"%PDF-1.4 0123456789")])
+        stored = "SELECT file_id FROM files WHERE state = 'stored' AND message_id = ?"
+        until(lambda: server.sql(stored, message.message_id), 30, what="the file is stored")
+        path = f"/ui/files/{server.sql(stored, message.message_id)[0][0]}"
+        return Visitor(server, TOKEN).get(path, **headers).status, server.sql(looks, message.chat_id)[0][0]
+
+    assert handed_out() == (200, 1)
+    assert handed_out(Range="bytes=1-") == (206, 1)
+    assert handed_out(If_None_Match='"another"') == (200, 1)

@@ -50,7 +50,7 @@ def put_on(
         if text is None:
             raise Refused(404, "dialog_unknown")
         frame.keeper.note_look(frame.visit(), chat_id, "opened")
-        before, after, at = (_number(name) for name in ("before", "after", "at"))
+        before, after, at = (read_number(request.args.get(name, "")) for name in ("before", "after", "at"))
         found = views.glimpse(chat_id, PAGE, before=before, after=after, at=at)
         told = json.loads(text)
         weaver = bubbles.Weaver(bubbles.events(told["sessions"]), frame.clock(), found.behind)
@@ -66,7 +66,7 @@ def put_on(
             last=ids[-1] if ids else 0,
             earlier=found.earlier,
             later=found.later,
-            seen=found.seen,
+            seen=frame.keeper.place(frame.cookie, chat_id, found.seen),
             at=at,
             span=_span,
         )
@@ -118,7 +118,10 @@ def put_on(
             return turned_away
         note().repeats = True
         refuse_hidden(views, frame, chat_id)
-        found, clock = views.changed(chat_id, _number("seen") or 0, FRESH), frame.clock()
+        keeper, place = frame.keeper, request.args.get("seen", "")
+        if not keeper.is_place(frame.cookie, chat_id, place):
+            keeper.note_look(frame.visit(), chat_id, "opened")  # nobody opened the page that this goes on from
+        found, clock = views.changed(chat_id, read_number(place.partition(".")[0]) or 0, FRESH), frame.clock()
         shown, draw = [bubbles.bubble(row, clock) for row in found.rows], Drawer(frame.base, chat_id, frame.words())
         pieces = [
             {
@@ -129,7 +132,7 @@ def put_on(
             }
             for each in shown
         ]
-        return jsonify(seen=found.seen, messages=pieces)
+        return jsonify(seen=keeper.place(frame.cookie, chat_id, found.seen), messages=pieces)
 
     @ui.get("/dialogs/<int:chat_id>/messages/<int(signed=True):message_id>")
     def versions(chat_id: int, message_id: int) -> AnyResponse:
@@ -169,9 +172,10 @@ def put_on(
         if file is None or file.state != "stored":
             raise Refused(404, "file_unknown")
         refuse_hidden(views, frame, file.chat_id)
-        if "Range" not in request.headers and "If-None-Match" not in request.headers:
+        answer = answer_content(contents, file, save="save" in request.args)
+        if answer.status_code != 304:  # what is in the browser already was written down when it came
             frame.keeper.note_look(frame.visit(), file.chat_id, "file")
-        return answer_content(contents, file, save="save" in request.args)
+        return answer
 
 
 def answered(response: Response) -> Response:
@@ -185,8 +189,8 @@ def _span(session: dict[str, Any], name: str) -> int | None:
     return session[name] if isinstance(session[name], int) else None
 
 
-def _number(name: str) -> int | None:
-    text = request.args.get(name, "")
+def read_number(text: str) -> int | None:
+    """ "" is None. Raises ApiError 400."""
     digits = text.removeprefix("-")
     if not text:
         return None

@@ -43,6 +43,8 @@ def put_on(ui: Blueprint, frame: Frame, archive: Archive, views: Views, search: 
         if (turned_away := frame.admit()) is not None:
             return turned_away
         note().repeats = True
+        if request.args.get("q", "").strip():
+            frame.keeper.note_look(frame.visit(), 0, "searched")
         response = frame.show("rows.html", **_list())
         response.add_etag(weak=True)
         response.make_conditional(request)

@@ -154,6 +154,15 @@ class Keeper:
 
         self._storage.write(work)
 
+    def place(self, cookie: str, chat_id: int, seen: int) -> str:
+        """Where somebody goes on in a conversation that was shown: whoever comes with it is written down already."""
+        return f"{seen}.{self._key.sign('place', cookie, chat_id, seen)}"
+
+    def is_place(self, cookie: str, chat_id: int, given: str) -> bool:
+        number = given.partition(".")[0]
+        is_number = number.isascii() and number.isdigit() and len(number) < 19
+        return is_number and hmac.compare_digest(self.place(cookie, chat_id, int(number)).encode(), given.encode())
+
     # --- forms
 
     def form_token(self, cookie: str) -> str:
