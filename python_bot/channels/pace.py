@@ -56,11 +56,18 @@ class Pace:
             if pause > 0.0:
                 return pause
             for key, limit in limits.items():
-                self._sent.setdefault(key, (limit, deque(maxlen=limit.count)))[1].append(now)
+                self._sent_of(key, limit).append(now)
             self._taken += 1
             if self._taken % FORGET_EVERY == 0:
                 self._forget(now)
             return 0.0
+
+    def _sent_of(self, key: tuple[str, ...], limit: Limit) -> deque[float]:
+        """A limit may be changed; what was sent under the former one counts."""
+        known = self._sent.get(key)
+        if known is None or known[0] != limit:
+            known = self._sent[key] = (limit, deque(known[1] if known else (), maxlen=limit.count))
+        return known[1]
 
     def acquire(self, limits: Mapping[tuple[str, ...], Limit], title: str) -> None:
         """Take one request's place. Raises DeliveryFailed with `retry_after_s` when its turn is not soon."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from ..channels.avito.options import FEWEST, MOST, PER_MINUTE, REQUESTS
 from .accounts import read_secret
 from .logs import visible
 from .output import echo_json, json_option
@@ -24,6 +25,12 @@ _secret_file = click.option(
 _line = click.option("--line", "line_id", type=click.IntRange(min=1), help="The open line that shows the messages.")
 _bot = click.option("--telegram-bot", "bot_id", type=click.IntRange(min=1), help="The bot that makes a topic per chat.")
 _chat = click.option("--telegram-chat", "chat_id", help="The group of the topics, like -1002000000001.")
+_pace = click.option(
+    "--requests-per-minute",
+    "pace",
+    type=click.IntRange(FEWEST, MOST),
+    help=f"How many requests may go to Avito in a minute; usually {PER_MINUTE}.",
+)
 
 
 @click.group()
@@ -44,6 +51,7 @@ def avito() -> None:
 @_line
 @_bot
 @_chat
+@_pace
 @json_option
 @click.pass_obj
 def add(
@@ -53,6 +61,7 @@ def add(
     line_id: int | None,
     bot_id: int | None,
     chat_id: str | None,
+    pace: int | None,
     as_json: bool,
 ) -> None:
     """Connect a shop. Its webhook is registered by itself, now or as soon as Avito can be reached.
@@ -60,8 +69,8 @@ def add(
     Example: botctl shop-1 avito add --client-id aBcD --secret-file secret.txt --line 3
     """
     wanted: dict[str, Any] = {"api_client_id": client_id, "api_client_secret": _secret(secret_file)}
-    targets = {"line_id": line_id, "telegram_bot_id": bot_id, "telegram_chat_id": chat_id}
-    wanted |= {name: value for name, value in targets.items() if value is not None}
+    more = {"line_id": line_id, "telegram_bot_id": bot_id, "telegram_chat_id": chat_id, REQUESTS: pace}
+    wanted |= {name: value for name, value in more.items() if value is not None}
     found = ask(instance, "POST", _WHERE, wanted)
     if as_json:
         echo_json(found)
@@ -97,6 +106,7 @@ def list_accounts(instance: str, as_json: bool) -> None:
 @_bot
 @_chat
 @click.option("--no-topics", is_flag=True, help="Into no topics any more.")
+@_pace
 @click.option("--on/--off", "active", default=None, help="Switch it on again, or off.")
 @json_option
 @click.pass_obj
@@ -110,10 +120,11 @@ def change(
     bot_id: int | None,
     chat_id: str | None,
     no_topics: bool,
+    pace: int | None,
     active: bool | None,
     as_json: bool,
 ) -> None:
-    """Change keys or targets, or only renew the secret of the webhook, which every change does.
+    """Change keys, targets or pace, or only renew the secret of the webhook, which every change does.
 
     \b
     Examples:
@@ -123,7 +134,9 @@ def change(
     if (no_line and line_id) or (no_topics and (bot_id or chat_id)):
         raise click.UsageError("a target is either given or taken away")
     given = {"api_client_id": client_id, "line_id": line_id, "telegram_bot_id": bot_id, "telegram_chat_id": chat_id}
-    wanted: dict[str, Any] = {name: value for name, value in {**given, "active": active}.items() if value is not None}
+    wanted: dict[str, Any] = {
+        name: value for name, value in {**given, REQUESTS: pace, "active": active}.items() if value is not None
+    }
     if client_id is not None or secret_file is not None:
         wanted["api_client_secret"] = _secret(secret_file)
     if no_line:
@@ -175,7 +188,8 @@ def _show(row: dict[str, Any]) -> None:
     hook = "webhook enabled" if row["webhook_enabled"] else "no webhook yet: Avito is asked every minute"
     last = f", last message {row['last_message_at']}" if row["last_message_at"] else ""
     click.echo(f"{row['id']}  {visible(row['name'])}: {row['state']}, {hook}{last}")
-    click.echo(f"   {_targets(row)}")
+    pace = "" if row[REQUESTS] == PER_MINUTE else f", {row[REQUESTS]} requests a minute"
+    click.echo(f"   {_targets(row)}{pace}")
     for problem in _problems(row):
         click.echo(f"   ! {visible(problem)}")
 

@@ -158,23 +158,29 @@ class Accounts:
         return self.one(account_id)
 
     def remove(self, account_id: int) -> None:
-        """Stop what comes, take the connector out of the portal as far as it can be reached, forget everything."""
+        """Forget everything, stop what comes, take the connector out of the portal as far as it can be reached.
+
+        In this order: whoever is connecting it just now finds it gone afterwards, and takes back what was done.
+        """
         held, parts = self.one(account_id), self._parts
-        channel = parts.registry.load(held.account.channel)
-        if isinstance(channel, Receives):
-            try:
-                channel.detach(held.account)
-            except DeliveryFailed as error:
-                log.warning("the messenger was not told that account %d goes: %s", account_id, error)
+        left = parts.messages.count_waiting().get(account_id, 0)
+        parts.storage.write(lambda tx: parts.channels.remove(tx, account_id))
+        parts.accounts_changed()
+        self._detach(held.account)
         self._leave(held)
         try:
             parts.open_line.unregister(held.connector_id)
         except PortalError as error:
             log.warning("the connector %s stays in the portal: %s", held.connector_id, error)
-        left = parts.messages.count_waiting().get(account_id, 0)
-        parts.storage.write(lambda tx: parts.channels.remove(tx, account_id))
-        parts.accounts_changed()
         log.warning("the account %d was removed; %d messages had not reached the portal", account_id, left)
+
+    def _detach(self, account: Account) -> None:
+        channel = self._parts.registry.load(account.channel)
+        if isinstance(channel, Receives):
+            try:
+                channel.detach(account)
+            except DeliveryFailed as error:
+                log.warning("the messenger was not told that account %d goes: %s", account.id, error)
 
     def connect_line(self, connector: str, line_id: int) -> bool:
         """An administrator chose a line for a connector, in the portal; False when the connector is none of ours."""
@@ -198,6 +204,9 @@ class Accounts:
         if held is None or held.account.state == "off":
             return
         failure = self._attach_messenger(held)
+        if self._parts.channels.one(account_id) is None:
+            self._detach(held.account)
+            return
         self._look_at_topics(held)
         self._attach_line(held)
         self._parts.accounts_changed()

@@ -37,6 +37,11 @@ def walk(tmp_path: Path, avito: AvitoServer, server: StagedServer) -> None:
     until(lambda: [found.url for found in shop.subscriptions] not in ([], [first]), what="another secret")
     until(lambda: len(shop.subscriptions) == 1, what="the old address is taken back")
 
+    change = ("shop-1", "avito", "change", str(row["id"]))
+    assert "30 requests a minute" in ok(tmp_path, *change, "--requests-per-minute", "30")
+    assert [one["requests_per_minute"] for one in shown(tmp_path, "shop-1", "avito", "list")] == [30]
+    assert botctl(tmp_path, *change, "--requests-per-minute", "11").returncode == 2
+
     again = botctl(tmp_path, *add[:5], "--secret-file", "-", stdin="wrong\n")
     assert (again.returncode, "ключи API не подходят" in again.stderr) == (1, True)
     assert "wrong" not in again.stderr
@@ -44,7 +49,7 @@ def walk(tmp_path: Path, avito: AvitoServer, server: StagedServer) -> None:
     assert "webhook enabled" in status.stdout and "line 7" in status.stdout
     assert status.returncode == 1 and "! " in status.stdout, "no portal has installed the application"
 
-    half = botctl(tmp_path, "shop-1", "avito", "change", str(row["id"]), "--telegram-bot", "5")
+    half = botctl(tmp_path, *change, "--telegram-bot", "5")
     assert (half.returncode, "go together" in half.stderr) == (1, True)
     ok(tmp_path, "shop-1", "avito", "remove", str(row["id"]))
     assert (shown(tmp_path, "shop-1", "avito", "list"), shop.subscriptions) == ([], [])

@@ -172,6 +172,27 @@ def test_the_pace_is_kept_per_account(avito: AvitoServer, shop: Seller, http: Ht
     slow.get(secrets_of(avito.add_shop("Другой")), "/core/v1/accounts/self")
 
 
+def test_a_shop_may_be_given_another_pace(avito: AvitoServer, account: Account, http: Http) -> None:
+    """Of five requests more than the steady rate at once; what left under the former limit counts."""
+    channel = Avito(Client(http, avito.url, pace=Pace(patience_s=0.0)), lambda account: HOOKS)
+
+    def leave(account: Account) -> int:
+        for done in range(50):
+            try:
+                channel.describe(account, "av:u2i-x")
+            except DeliveryFailed as failure:
+                if failure.status == 429:
+                    return done
+        return 50
+
+    slow = replace(account, options={"requests_per_minute": 12})
+    quick = replace(account, options={"requests_per_minute": 120})
+    assert leave(slow) == 6
+    assert leave(account) == 10 - 6
+    assert leave(quick) == 15 - 10
+    assert leave(slow) == 0
+
+
 # --- the webhook
 
 

@@ -1,4 +1,7 @@
-"""Avito as a channel. An account is a shop: `secrets` are {"api_client_id", "api_client_secret", "webhook_secret"}."""
+"""Avito as a channel. An account is a shop: `secrets` are {"api_client_id", "api_client_secret", "webhook_secret"}.
+
+`options`: {"requests_per_minute": 60}, where Avito allows a shop more or less than is usual.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ from ..base import (
 from ..http import Http
 from . import hooks, inbound, outbound, poller
 from .client import Client
+from .options import per_minute
 
 HEARD_KEPT: Final = 10_000  # messages that a webhook told, remembered to judge it by
 RENEW_S: Final = 600.0
@@ -73,7 +77,7 @@ class Avito:
             payload: dict[str, Any] = {"type": "text", "message": {"text": part.text}}
         else:
             path, payload = f"{path}/image", {"image_id": self._upload(account, part.files[0])}
-        answer = self._client.post(account.secrets, path, payload)
+        answer = self._post(account)(path, payload)
         if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
             raise DeliveryFailed("Avito: ответ на отправку непонятен", unreachable=True)
         return (answer["id"],)
@@ -81,7 +85,7 @@ class Avito:
     def delete(self, account: Account, chat_id: str, message_id: str) -> None:
         """Avito takes back what is younger than an hour."""
         try:
-            self._client.post(account.secrets, f"{_chat_path(account, chat_id)}/messages/{quote(message_id, safe='')}")
+            self._post(account)(f"{_chat_path(account, chat_id)}/messages/{quote(message_id, safe='')}", {})
         except DeliveryFailed as failure:
             if failure.status != 404:
                 raise
@@ -89,7 +93,7 @@ class Avito:
     def mark_read(self, account: Account, chat_id: str) -> None:
         if (account.id, "read") not in self._lacking:
             try:
-                self._client.post(account.secrets, f"{_chat_path(account, chat_id)}/read")
+                self._post(account)(f"{_chat_path(account, chat_id)}/read", {})
             except DeliveryFailed as failure:
                 self._note_lacking(account, "read", failure)
 
@@ -110,7 +114,7 @@ class Avito:
         if (account.id, "chats") not in self._lacking:
             path = f"/messenger/v2/accounts/{account.identity.external_id}/chats/{quote(_bare(chat_id), safe='~')}"
             try:
-                found = self._client.get(account.secrets, path)
+                found = self._get(account)(path, {})
                 return inbound.read_card(account.identity.external_id, found if isinstance(found, dict) else {})
             except DeliveryFailed as failure:
                 self._note_lacking(account, "chats", failure)
@@ -131,7 +135,7 @@ class Avito:
         kind, _, name = ref.partition(":")
         if kind == "voice":
             path = f"/messenger/v1/accounts/{account.identity.external_id}/getVoiceFiles"
-            found = self._client.get(account.secrets, path, {"voice_ids": name})
+            found = self._get(account)(path, {"voice_ids": name})
             urls = found.get("voices_urls") if isinstance(found, dict) else None
             name = str(urls.get(name) or "") if isinstance(urls, dict) else ""
         if not self._client.is_own(name) and not _is_avitos(name):
@@ -203,7 +207,7 @@ class Avito:
             return Content(outbound.image_type(file), found.size, found.blocks)
 
         path = f"/messenger/v1/accounts/{account.identity.external_id}/uploadImages"
-        answer = self._client.upload(account.secrets, path, file.name, content)
+        answer = self._client.upload(account.secrets, path, file.name, content, per_minute=per_minute(account.options))
         image_id = next(iter(answer), None) if isinstance(answer, dict) else None
         if not isinstance(image_id, str):
             raise DeliveryFailed("Avito: ответ на загрузку изображения непонятен", unreachable=True)
@@ -217,10 +221,12 @@ class Avito:
             self._lacking.add((account.id, right))
 
     def _get(self, account: Account) -> poller.Get:
-        return lambda path, fields: self._client.get(account.secrets, path, fields)
+        pace = per_minute(account.options)
+        return lambda path, fields: self._client.get(account.secrets, path, fields, per_minute=pace)
 
     def _post(self, account: Account) -> hooks.Post:
-        return lambda path, payload: self._client.post(account.secrets, path, payload)
+        pace = per_minute(account.options)
+        return lambda path, payload: self._client.post(account.secrets, path, payload, per_minute=pace)
 
 
 def create(setup: Setup) -> Avito:

@@ -19,9 +19,11 @@ from ..base import Content
 from ..http import Answer, Http
 from ..multipart import Upload
 from ..pace import Limit, Pace
+from .options import PER_MINUTE
 
 BASE_URL: Final = "https://api.avito.ru"
-LIMITS: Final = (Limit(10, 5.0), Limit(60, 60.0))  # Avito names no figure; others were refused above 60 a minute
+BURST: Final = 5  # requests that may leave at once, above a steady rate
+_BURST_S: Final = 5.0
 PATIENCE_S: Final = 10.0  # a round of the poller is not broken off for a short wait
 EARLY_S: Final = 300.0  # a token is renewed so long before it ends
 SHORT_LIFE_S: Final = 3600.0  # of a token whose life nobody told
@@ -47,8 +49,16 @@ class _Token:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+def limits_of(per_minute: int) -> tuple[Limit, ...]:
+    """A minute's limit, and within it no more than a burst above the steady rate."""
+    return Limit(BURST + int(per_minute * _BURST_S / 60.0), _BURST_S), Limit(per_minute, 60.0)
+
+
 class Client:
-    """Safe for several threads. `secrets` of an account: {"api_client_id", "api_client_secret"}."""
+    """Safe for several threads. `secrets` of an account: {"api_client_id", "api_client_secret"}.
+
+    `per_minute`: how many requests of these keys may leave in a minute. `limits`: for all instead, whatever they say.
+    """
 
     def __init__(
         self,
@@ -56,7 +66,7 @@ class Client:
         base_url: str = "",
         *,
         pace: Pace | None = None,
-        limits: tuple[Limit, ...] = LIMITS,
+        limits: tuple[Limit, ...] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http, self._base, self._clock = http, (base_url or BASE_URL).rstrip("/"), clock
@@ -64,20 +74,41 @@ class Client:
         self._tokens: dict[tuple[str, str], _Token] = {}
         self._lock = threading.Lock()
 
-    def get(self, secrets: Mapping[str, str], path: str, fields: Mapping[str, str] | None = None) -> Any:
+    def get(
+        self,
+        secrets: Mapping[str, str],
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        *,
+        per_minute: int = PER_MINUTE,
+    ) -> Any:
         """The JSON of a GET. Raises DeliveryFailed."""
         url = self._base + (f"{path}?{urlencode(fields)}" if fields else path)
-        return self._call(secrets, lambda headers: self._http.request("GET", url, method="GET", headers=headers))
 
-    def post(self, secrets: Mapping[str, str], path: str, payload: Mapping[str, Any] | None = None) -> Any:
+        def send(headers: Mapping[str, str]) -> Answer:
+            return self._http.request("GET", url, method="GET", headers=headers)
+
+        return self._call(secrets, per_minute, send)
+
+    def post(
+        self, secrets: Mapping[str, str], path: str, payload: Mapping[str, Any], *, per_minute: int = PER_MINUTE
+    ) -> Any:
         """The JSON of a POST, None when the answer has none. Raises DeliveryFailed."""
 
         def send(headers: Mapping[str, str]) -> Answer:
-            return self._http.request("POST", self._base + path, method="POST", payload=payload or {}, headers=headers)
+            return self._http.request("POST", self._base + path, method="POST", payload=payload, headers=headers)
 
-        return self._call(secrets, send)
+        return self._call(secrets, per_minute, send)
 
-    def upload(self, secrets: Mapping[str, str], path: str, name: str, open_content: Callable[[], Content]) -> Any:
+    def upload(
+        self,
+        secrets: Mapping[str, str],
+        path: str,
+        name: str,
+        open_content: Callable[[], Content],
+        *,
+        per_minute: int = PER_MINUTE,
+    ) -> Any:
         """POST one picture as a form; its content is opened anew for each try. Raises DeliveryFailed."""
 
         def send(headers: Mapping[str, str]) -> Answer:
@@ -86,7 +117,7 @@ class Client:
                 self._base + path, method="uploadImages", fields={}, files=(file,), headers=headers
             )
 
-        return self._call(secrets, send)
+        return self._call(secrets, per_minute, send)
 
     def download(self, url: str) -> Content:
         """A file whose address Avito told. Raises DeliveryFailed."""
@@ -96,19 +127,21 @@ class Client:
         """Whether an address is on the host of the API itself."""
         return urlsplit(url)[:2] == urlsplit(self._base)[:2]
 
-    def _call(self, secrets: Mapping[str, str], send: Callable[[Mapping[str, str]], Answer]) -> Any:
+    def _call(self, secrets: Mapping[str, str], per_minute: int, send: Callable[[Mapping[str, str]], Answer]) -> Any:
         token = self._token(secrets)
-        answer = self._paced(secrets, send, token)
+        answer = self._paced(secrets, per_minute, send, token)
         if answer.status in (401, 403):
             self._forget(secrets, token)
-            answer = self._paced(secrets, send, self._token(secrets))
+            answer = self._paced(secrets, per_minute, send, self._token(secrets))
         if answer.status == 429:
             self._pace.close_for(("avito", secrets["api_client_id"], "0"), answer.retry_after_s or BUSY_S)
         return meaning(answer)
 
-    def _paced(self, secrets: Mapping[str, str], send: Callable[[Mapping[str, str]], Answer], token: str) -> Answer:
-        key = ("avito", secrets["api_client_id"])
-        self._pace.acquire({(*key, str(place)): limit for place, limit in enumerate(self._limits)}, "Avito")
+    def _paced(
+        self, secrets: Mapping[str, str], per_minute: int, send: Callable[[Mapping[str, str]], Answer], token: str
+    ) -> Answer:
+        key, limits = ("avito", secrets["api_client_id"]), self._limits or limits_of(per_minute)
+        self._pace.acquire({(*key, str(place)): limit for place, limit in enumerate(limits)}, "Avito")
         return send({"Authorization": f"Bearer {token}"})
 
     def _token(self, secrets: Mapping[str, str]) -> str:

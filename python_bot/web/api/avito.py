@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
+from ...channels.avito.options import FEWEST, MOST, PER_MINUTE, REQUESTS, per_minute
 from ...channels.base import Identity
 from ...channels.store import Held
 from ...errors import DeliveryFailed, NoSuchAccount
@@ -47,9 +48,9 @@ def blueprint(accounts: Accounts, access: Access) -> Blueprint:
 
     @api.post("")
     def add() -> tuple[Response, int]:
-        given = bodies.given(*_KEYS, *_TARGETS)
+        given = bodies.given(*_KEYS, *_TARGETS, REQUESTS)
         keys = {name: _key(given, name) for name in _KEYS}
-        line_id, options = bodies.line_of(given), _desk(accounts, given, {})
+        line_id, options = bodies.line_of(given), _paced(given, _desk(accounts, given, {}))
         pending = Identity(f"{PENDING}{keys['api_client_id']}", "Avito")
         secrets = {**keys, "webhook_secret": random.token_urlsafe(24)}
         try:
@@ -66,12 +67,12 @@ def blueprint(accounts: Accounts, access: Access) -> Blueprint:
     @api.patch("/<int:shop_id>")
     def change(shop_id: int) -> Response:
         account = one(shop_id).account
-        given = bodies.given(*_KEYS, *_TARGETS, "active")
+        given = bodies.given(*_KEYS, *_TARGETS, REQUESTS, "active")
         active = given.get("active", True)
         if not isinstance(active, bool):
             raise bodies.bad("active", "must be true or false")
         keys: dict[str, str] = {name: _key(given, name) for name in _KEYS if name in given}
-        options = _desk(accounts, given, account.options)
+        options = _paced(given, _desk(accounts, given, account.options))
         try:
             held = accounts.change(
                 shop_id,
@@ -118,6 +119,7 @@ def shown(held: Held) -> dict[str, Any]:
         "telegram_bot_id": desk[0] if desk else None,
         "telegram_chat_id": desk[1] if desk else None,
         "telegram_problem": facts.get("topics_problem"),
+        REQUESTS: per_minute(account.options),
         "webhook_enabled": bool(facts.get("webhook_enabled")) and not error and account.state != "off",
         "webhook_url": facts.get("webhook_url"),
         "webhook_last_error": error,
@@ -134,6 +136,18 @@ def _key(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > LONGEST or not value.isprintable():
         raise bodies.bad(name, "must be the text that Avito shows under 'API'")
     return value.strip()
+
+
+def _paced(given: Mapping[str, Any], options: Mapping[str, object]) -> dict[str, object]:
+    """The options with the number of requests a minute that is named; null: as many as is usual."""
+    if REQUESTS not in given:
+        return dict(options)
+    count = given[REQUESTS]
+    if count is None:
+        return {name: value for name, value in options.items() if name != REQUESTS}
+    if not isinstance(count, int) or isinstance(count, bool) or not FEWEST <= count <= MOST:
+        raise bodies.bad(REQUESTS, f"must be a number from {FEWEST} to {MOST}, or null for {PER_MINUTE}")
+    return {**options, REQUESTS: count}
 
 
 def _desk(accounts: Accounts, given: Mapping[str, Any], former: Mapping[str, object]) -> dict[str, object]:
