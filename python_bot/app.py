@@ -14,6 +14,7 @@ from .errors import B24BotError
 from .instance import Instance
 from .intake import ensure_job
 from .settings import Settings
+from .traffic import Question
 from .web import b24, channel_files, channel_hooks, errors, hooks, inbound, monitoring, page
 from .web.access import Access
 from .web.api import accounts as accounts_api
@@ -161,9 +162,11 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
     """What the page about the instance's health tells and does."""
     storage, outbox, subscriptions = instance.storage, instance.outbox, instance.subscriptions
 
-    def revive() -> None:
-        storage.write(lambda tx: outbox.revive(tx, None, time.time()))
+    def revive(number: int | None = None) -> bool:
+        chosen = None if number is None else [number]
+        is_there = storage.write(lambda tx: outbox.revive(tx, chosen, time.time())) > 0
         instance.worker.wake_all()
+        return is_there
 
     def webhook(number: int) -> bool:
         is_there = storage.write(lambda tx: subscriptions.change(tx, number, time.time(), active=True))
@@ -180,6 +183,7 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
         behind=instance.compared.backlog,
         buried=outbox.buried,
         webhooks=subscriptions.all,
+        events=lambda count: instance.traffic.page(Question(direction="in", kinds=("event",)), count)[::-1],
         accounts=lambda: [held.account for held in instance.channels.all()],
         acts={
             "revive": revive,
@@ -187,5 +191,5 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
             "set_up": lambda: instance.intake.queue(ensure_job(trace_id())),
             "switch_on": lambda: instance.switch(True),
         },
-        webhook=webhook,
+        numbered={"webhook": webhook, "job": revive},
     )

@@ -292,8 +292,9 @@ def test_what_can_be_tried_again_needs_a_form_of_the_visit(settled: Settled) -> 
     for act in ("compare", "set_up", "revive", "switch_on"):
         assert visitor.post(f"/ui/health/{act}").status == 403
         assert visitor.post(f"/ui/health/{act}", form=visitor.form_token()).headers["Location"].endswith(f"done={act}")
-    for nothing in ("reinit", "webhook"):
-        assert visitor.post(f"/ui/health/{nothing}", form=visitor.form_token()).status == 404
+    for nothing in ("reinit", "webhook", "job"):
+        for number in ("", "99", "x"):
+            assert visitor.post(f"/ui/health/{nothing}", form=visitor.form_token(), id=number).status == 404
     other = Visitor(server, TOKEN)
     number = server.sql("SELECT MAX(id) FROM visits")[0][0]
     assert visitor.post(f"/ui/visits/{number}/end", form=visitor.form_token()).status == 200

@@ -389,7 +389,8 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
     with Receiver(gone) as receiver:
         wish = json.dumps({"url": receiver.url, "events": ["message.created"]}).encode()
         made = server.request("POST", "/api/subscriptions", wish, **BEARER, Content_Type="application/json").json
-        portal.faults.fail("imopenlines.bot.session.operator", "SOMETHING_FINAL", 400, description="<b>никогда</b>")
+        handover = "imopenlines.bot.session.operator"
+        portal.faults.fail(handover, "SOMETHING_FINAL", 400, description="<b>никогда</b>")
         chat_id = portal.client("Пётр").writes("А нам ответят?").chat_id
         path = f"/api/subscriptions/{made['id']}"
         until(lambda: not server.api(path)["active"], 20, what="the webhook is disabled")
@@ -402,7 +403,7 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
             look(browser, f"trouble-{language}-{width}")
             assert serious(browser) == {}
         browser.size(1180, 900)
-        for words in ("off", "410", "SOMETHING_FINAL", "<b>никогда</b>", f"#{made['id']} 127.0.0.1"):
+        for words in ("off", "410", "SOMETHING_FINAL", "<b>никогда</b>", f"#{made['id']} 127.0.0.1", "ONIMBOT"):
             assert words in browser.text("main"), words
 
         press("switch_on")
@@ -411,8 +412,15 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
         press("webhook")
         until(lambda: receiver.taken, what="what waited comes")
         assert server.api(path)["active"] and receiver.taken[0].message["chat_id"] == chat_id
-        press("revive")
+        assert not portal.handed_over(chat_id)
+        press("job")
         until(lambda: portal.handed_over(chat_id), 20, what="the dialog is handed over")
+        portal.faults.fail(handover, "SOMETHING_FINAL", 400)
+        again = portal.client("Фома").writes("А нам?").chat_id
+        until(lambda: server.api("/api/admin/status")["outbox"]["buried"], 20, what="another one is given up")
+        browser.open(scene.url("/health"))
+        press("revive")
+        until(lambda: portal.handed_over(again), 20, what="that one is handed over, too")
         told = len(portal.calls_of("imopenlines.session.history.get"))
         press("compare")
         until(lambda: len(portal.calls_of("imopenlines.session.history.get")) > told, 20, what="histories are read")
@@ -420,7 +428,7 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
         press("set_up")
         until(lambda: len(portal.calls_of("imbot.register")) > asked, 20, what="the bot is set up")
         browser.open(scene.url("/health"))
-        for act in ("switch_on", "webhook", "revive"):
+        for act in ("switch_on", "webhook", "job", "revive"):
             assert not browser.has(f"form[action$='/health/{act}']"), act
         server.request("DELETE", path, **BEARER)
 

@@ -14,17 +14,20 @@ from ...channels.base import Account
 from ...model import BuriedJob
 from ...staff.texts import Language
 from ...subscriptions import Subscription
+from ...traffic import Entry
 from .frame import Frame
 from .refusal import Refused
 
 SHOWN: Final = 50
+EVENTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Care:
     """What the page tells and does. `status`, `diagnosis`: JSON values; `behind`: sessions that wait to be compared.
 
-    `acts`: by name, what a button does; `webhook`: switches a subscription on, False when there is none.
+    `events`: the newest of the portal, of the journal. `acts`: by name, what a button does; `numbered`: the same for
+    one thing, by its number; False when it is not there (any more).
     """
 
     status: Callable[[], dict[str, Any]]
@@ -33,8 +36,9 @@ class Care:
     buried: Callable[[int], list[BuriedJob]]
     webhooks: Callable[[], list[Subscription]]
     accounts: Callable[[], list[Account]]
+    events: Callable[[int], list[Entry]]
     acts: Mapping[str, Callable[[], object]]
-    webhook: Callable[[int], bool]
+    numbered: Mapping[str, Callable[[int], bool]]
 
 
 def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
@@ -57,7 +61,8 @@ def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
             webhooks=[(each, urlsplit(each.url).hostname or "") for each in care.webhooks()],
             accounts=care.accounts(),
             lines=lines if isinstance(lines, dict) else {},
-            done=done if done in (*care.acts, "webhook") else "",
+            events=care.events(EVENTS),
+            done=done if done in (*care.acts, *care.numbered) else "",
         )
 
     @ui.post("/health/<act>")
@@ -66,8 +71,8 @@ def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
             return turned_away
         frame.require("admin")
         number = request.form.get("id", "")
-        if act == "webhook" and number.isascii() and number.isdigit() and len(number) < 19:
-            if not care.webhook(int(number)):
+        if act in care.numbered and number.isascii() and number.isdigit() and len(number) < 19:
+            if not care.numbered[act](int(number)):
                 raise Refused(404, "not_found")
         elif act in care.acts:
             care.acts[act]()
