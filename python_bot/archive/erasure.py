@@ -222,9 +222,8 @@ class SqliteErasure:
             tx.sql.execute(_RECOUNT, (chat_id,))
         for place in self._places(tx, "channel"):
             if newer is None or not place.outlives:
-                tx.sql.execute(
-                    _OF_CHANNEL[place.table] + ("" if newer is None else _SETTLED.get(place.table, "")), (chat_id,)
-                )
+                settled = "" if newer is None else _SETTLED.get(place.table, "")
+                tx.sql.execute(_in_channel(place.table, _CHANNEL_CHATS) + settled, (chat_id,))
         users = self._orphans(tx, [row[0] for row in present])
         return Erased(dialogs=gone.get("dialogs", 0), jobs=jobs, users=users)
 
@@ -302,6 +301,18 @@ class SqliteErasure:
         """The name of a user who takes part in no dialog."""
         return self._storage.write(lambda tx: self._orphans(tx, (user_id,)))
 
+    def erase_messenger_chat(self, account_id: int, chat_id: str) -> Erased:
+        """What is known of a chat that the portal does not show. `messages`: what went into its topic, and from it."""
+
+        def work(tx: Tx) -> Erased:
+            places, place = self._places(tx, "channel"), (account_id, chat_id)
+            gone = {found.table: tx.sql.execute(_in_channel(found.table, "VALUES (?, ?)"), place) for found in places}
+            count = sum(gone[table].rowcount for table in ("channel_messages", "channel_posts") if table in gone)
+            jobs = tx.sql.execute(_JOBS_OF_CHANNEL_CHAT, place).rowcount
+            return Erased(messages=count, jobs=jobs)
+
+        return self._storage.write(work)
+
     # --- the schema
 
     def _has(self, tx: Tx, table: str) -> bool:
@@ -334,16 +345,11 @@ _UNLINKED: Final = (
     " WHERE chat_id = 0 AND journal_id > ? ORDER BY journal_id LIMIT ?"
 )
 _ENTRIES: Final = "SELECT id, event, format, body FROM journal WHERE id > ? ORDER BY id LIMIT ?"
-_CHANNEL_CHATS: Final = "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?"
-_CHANNEL_MESSAGES: Final = f"SELECT id FROM channel_messages WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})"
 # What goes through a messenger's chat is known by the portal's chat that it became.
-_OF_CHANNEL: Final = {
-    "channel_message_ids": f"DELETE FROM channel_message_ids WHERE ref IN ({_CHANNEL_MESSAGES})",
-    "channel_messages": f"DELETE FROM channel_messages WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
-    "channel_posts": f"DELETE FROM channel_posts WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
-    "channel_topics": f"DELETE FROM channel_topics WHERE (account_id, chat_id) IN ({_CHANNEL_CHATS})",
-    "channel_chats": "DELETE FROM channel_chats WHERE portal_chat_id = ?",
-}
+_CHANNEL_CHATS: Final = "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?"
+_JOBS_OF_CHANNEL_CHAT: Final = (
+    "DELETE FROM outbox WHERE json_extract(payload, '$.account_id') = ? AND json_extract(payload, '$.channel_chat') = ?"
+)
 # Somebody writes in it just now: what is not through yet has to arrive.
 _SETTLED: Final = {
     "channel_message_ids": " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending'))",
@@ -358,6 +364,14 @@ _RECOUNT: Final = (
     " WHERE chat_id = ?1"
 )
 _ORPHAN: Final = "DELETE FROM users WHERE user_id = ?1 AND NOT EXISTS (SELECT 1 FROM participants WHERE user_id = ?1)"
+
+
+def _in_channel(table: str, chats: str) -> str:
+    """`chats`: which ones of a messenger, as (account_id, chat_id)."""
+    if table == "channel_message_ids":
+        messages = f"SELECT id FROM channel_messages WHERE (account_id, chat_id) IN ({chats})"
+        return f"DELETE FROM {table} WHERE ref IN ({messages})"
+    return f"DELETE FROM {table} WHERE (account_id, chat_id) IN ({chats})"
 
 
 def _marks(values: Collection[Any]) -> str:

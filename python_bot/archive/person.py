@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -36,6 +37,13 @@ _OF_OTHERS: Final = (
     "SELECT entity_id FROM dialogs",
     "SELECT name FROM users",
     "SELECT first_name || ' ' || last_name FROM users",
+)
+
+
+_IN_MESSENGER: Final = "SELECT name, person, portal_chat_id FROM channel_chats WHERE account_id = ? AND chat_id = ?"
+_TEXTS_IN_MESSENGER: Final = (
+    "SELECT json_extract(body, '$.text') FROM channel_messages WHERE account_id = ? AND chat_id = ? AND body <> ''",
+    "SELECT json_extract(body, '$.text') FROM channel_posts WHERE account_id = ? AND chat_id = ? AND body <> ''",
 )
 
 
@@ -77,6 +85,24 @@ def traces(tx: Tx, user_id: int, chats: Collection[int]) -> Traces:
         texts=frozenset(texts),
         hashes=frozenset(hashes),
     )
+
+
+def traces_in_messenger(tx: Tx, account_id: int, chat_id: str) -> Traces:
+    """The same of somebody who is known by a chat of a messenger alone.
+
+    `chats`: where the portal shows this chat after all, so that they are a client there.
+    """
+    tables = {row[0] for row in tx.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not {"channel_chats", "channel_posts"} <= tables:
+        return Traces(False, frozenset(), 0, frozenset(), frozenset(), frozenset())
+    place = (account_id, chat_id)
+    row = tx.sql.execute(_IN_MESSENGER, place).fetchone()
+    texts = {row[0] for query in _TEXTS_IN_MESSENGER for row in tx.sql.execute(query, place) if row[0]}
+    name, person, portal_chat_id = row or ("", "", None)
+    known = json.loads(person) if person else {}
+    names = {name, str(known.get("name") or ""), str(known.get("id") or "").rpartition(":")[2]} - {""}
+    chats = frozenset() if portal_chat_id is None else frozenset({portal_chat_id})
+    return Traces(row is not None or bool(texts), chats, 0, frozenset(names), frozenset(texts), frozenset())
 
 
 def words_of_others(tx: Tx) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..archive import SqliteArchive, SqliteErasure
 from ..archive.contract import Erased
-from ..archive.person import Traces, packed, traces, words_of_others
+from ..archive.person import Traces, packed, words_of_others
 from ..attachments import ContentStore
 from ..db import KeptCopy, Storage, Tx
 from ..errors import StorageError
@@ -24,6 +24,7 @@ from . import home as files
 from .home import Hit
 from .journal import chats_of_entry
 from .needles import LONGEST, SHORTEST_NAME, SHORTEST_TEXT, Matcher
+from .whom import Whom
 
 MOST_TEXTS: Final = 200  # the longest: what they find, they find for the others of their dialogs too
 DATABASE: Final = "dialogs.db"
@@ -72,7 +73,7 @@ class Proof:
 class Forgetting:
     home: Path
     storage: Storage
-    user_id: int
+    whom: Whom
     say: Callable[[str], None]
     _looked: list[int] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ class Forgetting:
 
     def look(self) -> Found:
         with self.storage.read() as tx:
-            found = traces(tx, self.user_id, _chats(self.storage, self.user_id))
+            found = self.whom.traces(tx, self.whom.chats(SqliteErasure(self.storage)))
         copies = []
         for path in self._copies():
             more = self._in_copy(path, self._traces_of_copy)
@@ -90,8 +91,8 @@ class Forgetting:
         return Found(found, tuple(copies))
 
     def _traces_of_copy(self, copy: KeptCopy) -> Traces:
-        chats = SqliteErasure(copy).of_client(self.user_id)
-        return copy.write(lambda tx: traces(tx, self.user_id, chats))
+        chats = self.whom.chats(SqliteErasure(copy))
+        return copy.write(lambda tx: self.whom.traces(tx, chats))
 
     def _copies(self) -> list[Path]:
         return [path for path in files.databases(self.home) if path.name not in (DATABASE, INDEX)]
@@ -118,10 +119,10 @@ class Forgetting:
         for name in found.copies:
             self.say(f"erasing from {name}")
             with closing(KeptCopy(self.home / name)) as copy:
-                _erase_from(SqliteErasure(copy), self.user_id, chats, matcher)
+                _erase_from(SqliteErasure(copy), self.whom, chats, matcher)
                 copy.compact()
         self.say("erasing from the archive")
-        erased = _erase_from(SqliteErasure(self.storage), self.user_id, chats, matcher)
+        erased = _erase_from(SqliteErasure(self.storage), self.whom, chats, matcher)
         self._remove_contents(found.traces.hashes)
         self._follow_with_index()
         self.storage.empty_wal()
@@ -209,7 +210,7 @@ class Forgetting:
         return found
 
 
-def _erase_from(erasure: SqliteErasure, user_id: int, chats: Collection[int], matcher: Matcher) -> Erased:
+def _erase_from(erasure: SqliteErasure, whom: Whom, chats: Collection[int], matcher: Matcher) -> Erased:
     while erasure.link_journal(chats_of_entry):
         pass
     erased = sum((erasure.erase(chat_id) for chat_id in sorted(chats)), Erased())
@@ -219,15 +220,11 @@ def _erase_from(erasure: SqliteErasure, user_id: int, chats: Collection[int], ma
 
     journal = erasure.sweep_journal(names_them)
     jobs = erasure.sweep_jobs(lambda text: bool(matcher.words_in(text)))
-    return erased + Erased(journal=journal, jobs=jobs, users=erasure.erase_user(user_id))
+    return erased + Erased(journal=journal, jobs=jobs) + whom.erase(erasure)
 
 
 def _is_in(hits: Collection[Hit], database: str) -> bool:
     return any(hit.file in (database, f"{database}-wal") for hit in hits)
-
-
-def _chats(storage: Storage, user_id: int) -> list[int]:
-    return SqliteErasure(storage).of_client(user_id)
 
 
 def _together(one: Traces, other: Traces) -> Traces:

@@ -183,6 +183,61 @@ def test_what_botctl_does_not_clean_is_named(server: StagedServer) -> None:
     assert TEXT not in done.stdout and NAME not in done.stdout
 
 
+def test_somebody_whom_topics_alone_know_is_forgotten_by_account_and_chat(server: StagedServer) -> None:
+    """No line shows the chat, so the portal has no user for them."""
+    root, chat, other, name = server.layout.root, "av:u2i-AbC~dEf", "av:u2i-other", "Пётр Семёнов"
+    body = json.dumps({"text": "Отдадите за половину цены сегодня?"}, ensure_ascii=False)
+    with closing(sqlite3.connect(server.home / "dialogs.db", timeout=10)) as db, db:
+        db.execute(
+            "INSERT INTO channel_accounts (channel, external_id, name, created_at) VALUES ('avito', '1', 'Shop', 1)"
+        )
+        for place in (chat, other):
+            person = json.dumps(
+                {"id": "av:94200777" if place == chat else "av:5", "name": name if place == chat else "Q"}
+            )
+            title = f"{name} · Велосипед" if place == chat else "Q"
+            db.execute(
+                "INSERT INTO channel_chats (account_id, chat_id, name, person) VALUES (1, ?, ?, ?)",
+                (place, title, person),
+            )
+            db.execute("INSERT INTO channel_topics VALUES (1, ?, '-100', ?, 'open')", (place, place[-3:]))
+            db.execute(
+                "INSERT INTO channel_posts (account_id, chat_id, direction, sent_at, status, body)"
+                " VALUES (1, ?, 'topic', 1, 'failed', ?)",
+                (place, body if place == chat else "{}"),
+            )
+            db.execute(
+                "INSERT INTO channel_messages (account_id, direction, chat_id, kind, status, at)"
+                " VALUES (1, 'in', ?, 'message', 'sent', 1)",
+                (place,),
+            )
+            db.execute("INSERT INTO channel_message_ids VALUES (1, ?, last_insert_rowid(), 0)", (place[-3:],))
+
+    def left(word: str) -> int:
+        return sum(
+            word in str(row)
+            for table in ("channel_chats", "channel_topics", "channel_posts", "channel_messages")
+            for row in server.sql(f"SELECT * FROM {table}")
+        )
+
+    assert left(chat) == left(other) == 4 and len(server.sql("SELECT * FROM channel_message_ids")) == 2
+    found = shown(root, "shop-1", "forget", "--account", "1", "--chat", "u2i-AbC~dEf", "--dry-run")
+    assert (found["account"], found["chat"], found["known"]) == (1, chat, True) and left(chat) == 4
+    told = ok(root, "shop-1", "forget", "--account", "1", "--chat", chat, "--yes")
+    assert "Nothing is left." in told and "topic of the group" in told
+    assert (left(chat), left(other), len(server.sql("SELECT * FROM channel_message_ids"))) == (0, 4, 1)
+    for word in (name, "94200777", "половину цены"):
+        assert places(server.home, word) == [], word
+    assert "Nothing is known" in ok(root, "shop-1", "forget", "--account", "1", "--chat", chat, "--yes")
+    refused = botctl(root, "shop-1", "forget", "--account", "1", "--yes")
+    assert refused.returncode == 2 and "--chat" in refused.stderr
+
+    with closing(sqlite3.connect(server.home / "dialogs.db", timeout=10)) as db, db:
+        db.execute("UPDATE channel_chats SET portal_chat_id = 1763 WHERE chat_id = ?", (other,))
+    refused = botctl(root, "shop-1", "forget", "--account", "1", "--chat", other, "--yes")
+    assert refused.returncode == 1 and "dialog 1763" in refused.stderr and left(other) == 4
+
+
 def test_an_operator_is_not_a_client_and_nobody_is_asked_without_a_terminal(server: StagedServer) -> None:
     root, before = server.layout.root, row_counts(server)
     refused = botctl(root, "shop-1", "forget", "--client", "27", "--yes")

@@ -18,7 +18,7 @@ def test_a_stalled_connection_times_out_and_its_timeout_is_put_back() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, Flask("x").test_request_context("/api/export", environ_base={"gunicorn.socket": ours}):
         export = Export("jsonl", iter([b"{}\n"]), close=lambda: ended.append("file"))
-        response = export_api._streamed(export, lambda: ended.append("place"))
+        response = export_api._streamed(export, lambda: ended.append("place"), "archive.jsonl")
         assert ours.gettimeout() == STALLED_S
         response.close()
         assert ours.gettimeout() is None and ended == ["file", "place"]
@@ -29,7 +29,7 @@ def test_a_connection_that_is_gone_is_let_go(took: str) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, Flask("x").test_request_context("/api/export", environ_base={"gunicorn.socket": ours}):
         ended: list[str] = []
-        response = export_api._streamed(Export("jsonl", iter(())), lambda: ended.append("place"))
+        response = export_api._streamed(Export("jsonl", iter(())), lambda: ended.append("place"), "archive.jsonl")
         if took == "closed":
             ours.close()
         response.close()
