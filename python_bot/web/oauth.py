@@ -65,9 +65,8 @@ class OAuthReturn:
         return {"needed": needed, "link": link}
 
     def _return(self, query: Mapping[str, str], trace_id: str) -> Reply:
-        stored = self._authorizer.store.current()
-        if stored is not None and stored.works and not self.is_state(query.get("state", ""), time.time()):
-            # A stranger's code must not replace tokens that work.
+        given = query.get("state", "")
+        if self._works() or (given and not self.is_state(given, time.time())):
             return Reply(200, "visit.html", self._state())
         portal = self._policy.rest_url("", query.get("domain", "")) or (
             f"{self._policy.portal}/rest/" if self._policy.portal else ""
@@ -77,6 +76,8 @@ class OAuthReturn:
         if not self._one_at_a_time.acquire(timeout=10):
             return Reply(503)
         try:
+            if self._works():  # somebody else has come back meanwhile
+                return Reply(200, "visit.html", self._state())
             found = self._authorizer.exchange(query["code"], portal, query.get("server_domain", ""))
             self._settle(Candidate(found))
             self._ensure(trace_id)
@@ -87,6 +88,11 @@ class OAuthReturn:
             self._one_at_a_time.release()
         log.info("authorized by code: %r", found, extra={"trace_id": trace_id})
         return Reply(200, "authorized.html", {"problem": ""})
+
+    def _works(self) -> bool:
+        """A code never replaces tokens that work, whoever brings it: any employee can get one, and a state as well."""
+        stored = self._authorizer.store.current()
+        return stored is not None and stored.works
 
     def issue_state(self, now: float) -> str:
         expires = str(int(now) + STATE_LIFETIME_S)
