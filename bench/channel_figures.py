@@ -39,7 +39,7 @@ def telegram_in(seconds: float) -> Figure:
             before = len(portal.calls_of("imconnector.send.messages"))
             began = time.time()
             client.writes(f"вопрос {number}")
-            until(lambda n=before: len(portal.calls_of("imconnector.send.messages")) > n)  # type: ignore[misc]
+            until(lambda n=before: len(portal.calls_of("imconnector.send.messages")) > n)  # type: ignore[misc]  # no type is inferred for a lambda's default
             delays.append(portal.calls_of("imconnector.send.messages")[before].at - began)
             time.sleep(PAUSE_S)
     value = 1000 * statistics.median(delays)
@@ -59,7 +59,7 @@ def telegram_out(seconds: float) -> Figure:
             before = len(api.calls_of("sendMessage"))
             began = time.time()
             portal.operator(27).writes(chat_id, f"ответ {number}")
-            until(lambda n=before: len(api.calls_of("sendMessage")) > n)  # type: ignore[misc]
+            until(lambda n=before: len(api.calls_of("sendMessage")) > n)  # type: ignore[misc]  # no type is inferred for a lambda's default
             delays.append(api.calls_of("sendMessage")[before].at - began)
             time.sleep(PAUSE_S)
     value = 1000 * statistics.median(delays)

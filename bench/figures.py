@@ -106,7 +106,7 @@ def handover_leaves(seconds: float) -> Figure:
         for number in range(max(10, int(seconds * 2))):
             client = portal.client(f"Клиент {number}", connector="telegrambot", line=3, external_id=str(1000 + number))
             chat_id = client.writes("Добрый день!").chat_id
-            until(lambda c=chat_id: portal.handed_over(c))  # type: ignore[misc]
+            until(lambda c=chat_id: portal.handed_over(c))  # type: ignore[misc]  # no type is inferred for a lambda's default
             portal.wait_quiet()
             sent = min(d.at for d in portal.deliveries if d.chat_id == chat_id)
             left = portal.calls_of("imopenlines.bot.session.operator")[-1].at

@@ -12,7 +12,7 @@ import sqlite3
 import tarfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from tests.instance.tools import adopt, client_message
 from tests.support import TOKEN, until
 
 TABLES = ("dialogs", "sessions", "messages", "users", "participants", "files", "journal", "facts")
+Change = Callable[[str, bytes], list[tuple[str, bytes]]]
 
 
 def rows(database: Path, table: str) -> list[tuple[object, ...]]:
@@ -216,7 +217,7 @@ def test_a_restore_that_fails_at_the_end_puts_the_former_instance_back(
             assert "Слово 20" in str(rows(home(Path(os.environ["B24BOT_ROOT"])) / "dialogs.db", "messages"))
             raise OSError(28, "No space left on device")
 
-        return carry_out(self, steps, never_well)  # type: ignore[arg-type]
+        return carry_out(self, steps, never_well)  # type: ignore[arg-type]  # the former method, bound
 
     monkeypatch.setattr(transaction.Transaction, "carry_out", failing)
     done = botctl(tmp_path, "shop-1", "restore", str(archive), "--replace")
@@ -287,12 +288,12 @@ def test_a_flipped_bit_anywhere_is_noticed(archive: Path, tmp_path: Path) -> Non
         refused(root, path)
 
 
-def repacked(archive: Path, target: Path, change: object) -> Path:
-    """The same archive with other members: `change` maps name and content to a new pair, or None to leave it out."""
+def repacked(archive: Path, target: Path, change: Change) -> Path:
+    """The same archive with other members: `change` maps name and content to what is there instead."""
     with tarfile.open(archive) as source, tarfile.open(target, "w:gz") as made:
         for member in source:
             file = source.extractfile(member)
-            found = change(member.name, file.read() if file else b"")  # type: ignore[operator]
+            found = change(member.name, file.read() if file else b"")
             for name, content in found:
                 info = tarfile.TarInfo(name)
                 info.size = len(content)
@@ -304,7 +305,7 @@ def test_a_changed_missing_or_added_member_is_refused_by_name(archive: Path, tmp
     root = tmp_path / "root"
     root.mkdir()
 
-    def refusal(change: object) -> str:
+    def refusal(change: Change) -> str:
         return refused(root, repacked(archive, tmp_path / "x.tar.gz", change))
 
     changed = refusal(lambda name, content: [(name, content + b" " if name == "home/auth.json" else content)])

@@ -213,4 +213,4 @@ def test_a_note_of_the_former_release_that_somebody_forged_leads_nowhere(root: P
 
 
 def _switch(root: Path, names: list[str], version: str, verify: object, *, database: bool = False) -> None:
-    switch(Layout(root), names, version, database=database, verify=verify)  # type: ignore[arg-type]
+    switch(Layout(root), names, version, database=database, verify=verify)  # type: ignore[arg-type]  # in place of the check of health

@@ -42,7 +42,7 @@ def session(draw: st.DrawFn, number: int, numbered_end: bool = True) -> list[Ste
 @st.composite
 def delayed(draw: st.DrawFn, steps: list[Step], most_s: int) -> list[Step]:
     """Every delivery takes 0 to `most_s` seconds, so only neighbours in time overtake each other; some come twice."""
-    sent = [(step.at + draw(st.integers(0, most_s)), i, step) for i, step in enumerate(steps)]  # type: ignore[attr-defined]
+    sent = [(step.at + draw(st.integers(0, most_s)), i, step) for i, step in enumerate(steps)]  # type: ignore[attr-defined]  # every kind has one
     again = [row for row in sent if draw(st.integers(0, 5)) == 0]
     return [step for _, _, step in sorted(sent + [(at + 1, i, step) for at, i, step in again], key=lambda r: r[:2])]
 

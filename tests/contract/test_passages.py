@@ -61,7 +61,7 @@ def test_a_passage_shows_what_the_list_shows(
 ) -> None:
     former = passages.SLICE, passages.MANY_IDS
     passages.SLICE = size  # type: ignore[misc]  # so that few messages are many slices
-    passages.MANY_IDS = 1000 if few else 0  # type: ignore[misc]
+    passages.MANY_IDS = 1000 if few else 0  # type: ignore[misc]  # so that a few ids are many
     try:
         with fresh_stores() as stores:
             for message_id, later, with_file in said_then:
@@ -73,7 +73,7 @@ def test_a_passage_shows_what_the_list_shows(
             assert found == sorted(listed, key=lambda message: message["message_id"])
             assert passage.total >= len(found)
     finally:
-        passages.SLICE, passages.MANY_IDS = former  # type: ignore[misc]
+        passages.SLICE, passages.MANY_IDS = former  # type: ignore[misc]  # as it was
 
 
 @pytest.mark.parametrize("wanted", [DialogFilter(), DialogFilter(line_id=3)], ids=str)

@@ -224,4 +224,4 @@ def test_the_index_finds_what_reading_everything_finds(
             assert sorted(ranked, reverse=True) == found
             searched.index.close()
     finally:
-        index_module.CHUNK = chunk  # type: ignore[misc]
+        index_module.CHUNK = chunk  # type: ignore[misc]  # as it was

@@ -57,7 +57,7 @@ def test_an_instance_moves_to_another_machine_as_it_is(boot: Callable[..., Machi
     said = []
     for number in range(5):
         said.append(portal("client", name=f"Клиент {number}", text=f"до копии {number}")["chat_id"])
-        until(lambda n=number: has_archived(first, "acme", said[-1], f"до копии {n}"), what="the message")  # type: ignore[misc]
+        until(lambda n=number: has_archived(first, "acme", said[-1], f"до копии {n}"), what="the message")  # type: ignore[misc]  # no type is inferred for a lambda's default
     first("botctl", "acme", "backup", FILE)
     sent.check()
     before = messages(first)

@@ -372,7 +372,7 @@ def test_a_fresh_archive_while_clients_write_loses_nothing() -> None:
             writer.start()
         copies = []
         for goal in (30, 60, 90):
-            until(lambda goal=goal: len(stored) >= goal)  # type: ignore[misc]
+            until(lambda goal=goal: len(stored) >= goal)  # type: ignore[misc]  # no type is inferred for a lambda's default
             answer = server.request("POST", "/api/admin/reinit_db", b"", **BEARER)
             assert answer.status in (200, 503), answer.text
             copies += [answer.json["copy"]] if answer.status == 200 else []

@@ -144,7 +144,7 @@ def test_what_gathered_while_we_were_down_is_fetched_page_by_page(portal: Simula
         server.start()
         for client in clients:
             chat_id = client.chat.chat_id
-            until(lambda c=chat_id: set(truth(portal, c)) <= set(archived(server, c)), 30)  # type: ignore[misc]
+            until(lambda c=chat_id: set(truth(portal, c)) <= set(archived(server, c)), 30)  # type: ignore[misc]  # no type is inferred for a lambda's default
         calls = portal.calls_of(EVENT_GET)[before:]
         assert len([call for call in calls if call.params.get("offset")]) >= 2
         until(lambda: all(portal.handed_over(client.chat.chat_id) for client in clients))
@@ -168,7 +168,7 @@ def test_sigkills_between_fetching_and_confirming_lose_and_double_nothing(portal
         try:
             for _ in range(5):
                 calls = len(portal.calls_of(EVENT_GET))
-                until(lambda calls=calls: len(portal.calls_of(EVENT_GET)) > calls, 20)  # type: ignore[misc]
+                until(lambda calls=calls: len(portal.calls_of(EVENT_GET)) > calls, 20)  # type: ignore[misc]  # no type is inferred for a lambda's default
                 server.kill()  # the answer is on its way, or just arrived, or is being stored
                 server.start()
         finally:
@@ -176,10 +176,10 @@ def test_sigkills_between_fetching_and_confirming_lose_and_double_nothing(portal
             speaker.join()
         for client in clients:
             chat_id = client.chat.chat_id
-            until(lambda c=chat_id: archived(server, c) == truth(portal, c), 30, what="all is archived, once")  # type: ignore[misc]
+            until(lambda c=chat_id: archived(server, c) == truth(portal, c), 30, what="all is archived, once")  # type: ignore[misc]  # no type is inferred for a lambda's default
             found = server.api(f"/api/dialogs/{chat_id}?limit=500")["dialog"]["message_count"]
             assert found == len(truth(portal, chat_id))
-            until(lambda c=chat_id: portal.handed_over(c), 30)  # type: ignore[misc]
+            until(lambda c=chat_id: portal.handed_over(c), 30)  # type: ignore[misc]  # no type is inferred for a lambda's default
         wait_idle(server, 30)
         assert server.sql("SELECT fingerprint FROM journal GROUP BY 1 HAVING COUNT(*) > 1") == []
         server.stop()

@@ -81,7 +81,7 @@ def test_the_call_leaves_within_a_blink(shared: tuple[SimulatedPortal, Server]) 
     for _ in range(3):
         client = new_client(portal)
         client.writes("Быстро?")
-        until(lambda client=client: portal.handed_over(client.chat.chat_id))  # type: ignore[misc]
+        until(lambda client=client: portal.handed_over(client.chat.chat_id))  # type: ignore[misc]  # no type is inferred for a lambda's default
         took.append(portal.handover_times[client.chat.session.session_id])
     assert sorted(took)[1] < 0.5
 
@@ -96,7 +96,7 @@ def test_a_new_session_in_the_same_chat_is_handed_over_again(shared: tuple[Simul
         portal.operator(27).finishes(chat_id)
         portal.wait_quiet()
         client.writes(f"Обращение {session}")
-        until(lambda session=session: len(handover_calls(portal, chat_id)) == session)  # type: ignore[misc]
+        until(lambda session=session: len(handover_calls(portal, chat_id)) == session)  # type: ignore[misc]  # no type is inferred for a lambda's default
     until(lambda: portal.handed_over(chat_id))
     portal.wait_quiet()
     wait_idle(server)
@@ -300,7 +300,7 @@ def test_hand_overs_go_before_all_other_work(working: tuple[SimulatedPortal, Ser
     for _ in range(3):
         client = new_client(portal)
         client.writes("Я важнее")
-        until(lambda client=client: portal.handed_over(client.chat.chat_id), 2)  # type: ignore[misc]
+        until(lambda client=client: portal.handed_over(client.chat.chat_id), 2)  # type: ignore[misc]  # no type is inferred for a lambda's default
     assert status(server)["outbox"]["waiting"].get("reconcile", 0) > 0
 
 

@@ -108,7 +108,7 @@ def hand_overs(portal: SimulatedPortal, name: str, count: int = 20) -> list[floa
     for number in range(count):
         client = portal.client(f"{name} {number}", connector="telegrambot", line=3, external_id=f"{name}{number}")
         session_id = client.writes("Добрый день!").session_id
-        until(lambda s=session_id: s in portal.handover_times)  # type: ignore[misc]
+        until(lambda s=session_id: s in portal.handover_times)  # type: ignore[misc]  # no type is inferred for a lambda's default
         waited.append(portal.handover_times[session_id])
         time.sleep(0.45)  # slower than the pace, so that no dialog waits for the one before
     return waited
@@ -275,7 +275,7 @@ def test_a_session_that_the_portal_refuses_holds_up_no_other_and_is_tried_at_the
                 portal.faults.fail(HISTORY, "ACCESS_DENIED", 400, times=refusals)
             server.start()
             expected = len(chats) - refusals
-            until(lambda n=expected: sum(is_complete(server, chat) for chat in chats) == n, 30)  # type: ignore[misc]
+            until(lambda n=expected: sum(is_complete(server, chat) for chat in chats) == n, 30)  # type: ignore[misc]  # no type is inferred for a lambda's default
             until(lambda: caught_up(server))
             assert status(server)["outbox"]["buried"].get("reconcile", 0) == 3
 

@@ -200,7 +200,7 @@ def test_files_of_the_team_arrive_as_what_they_are(world: World) -> None:
     pictures = [portal.file("a.png", PNG), portal.file("b.png", PNG)]
     for files in ([portal.file("договор.pdf", b"%PDF-1.4")], pictures):
         answer = operator.writes(chat_id, "Вот", files=files)
-        until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]
+        until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]  # no type is inferred for a lambda's default
         assert len(answer.delivered_as) == len(files)
     assert [call.method for call in world.api.calls[before:] if call.method in ("sendDocument", "sendMediaGroup")] == [
         "sendDocument",
@@ -257,7 +257,7 @@ def test_the_operators_name_goes_along_unless_the_bot_is_told_otherwise(world: W
             assert (changed.status, changed.json["signature"]) == (200, signature)
             wait_idle(world.server)  # the portal has been told
             answer = world.portal.operator(27).writes(chat_id, shown.rpartition("\n")[2])
-            until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]
+            until(lambda a=answer: a.delivered_as, what="it is delivered")  # type: ignore[misc]  # no type is inferred for a lambda's default
             assert olga.shown[-1].content["text"] == shown
     finally:
         world.ask("PATCH", f"/{bot}", {"signature": True})

@@ -33,6 +33,18 @@ def test_no_file_names_a_path_of_somebodys_machine() -> None:
     assert found == {}
 
 
+def test_whoever_silences_a_check_says_why_on_the_line() -> None:
+    silenced = re.compile(r"#\s*(?:type:\s*ignore|noqa)(?:\[[\w, -]+\]|:\s*[A-Z0-9, ]+)?(?P<reason>.*)$", re.MULTILINE)
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files()
+        if path.suffix == ".py"
+        for match in silenced.finditer(path.read_text(encoding="utf-8"))
+        if not re.search(r"\w", match["reason"])
+    ]
+    assert found == []
+
+
 SCRIPTS: Final = [path for path in files() if re.match(rb"#!.*[/ ](ba|da)?sh\b", first_line(path))]
 
 

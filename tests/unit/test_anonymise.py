@@ -66,7 +66,7 @@ def test_nobody_who_takes_part_is_named(frame: str, name: str, case: object, spa
     cases,
 )
 def test_names_that_many_have_are_known_in_every_case(frame: str, name: str, more: str, case: object) -> None:
-    written = case(name + more)  # type: ignore[operator]
+    written = case(name + more)  # type: ignore[operator]  # one of the functions above
     left = names.spelt(bare(masked(frame.format(written))))
     for word in (names.spelt(name + more)).split():
         assert word not in left, (written, left)
@@ -149,7 +149,7 @@ def test_no_card_number_survives(frame: str, start: str, between: str) -> None:
     cases,
 )
 def test_no_e_mail_survives(frame: str, name: str, at: str, host: str, case: object) -> None:
-    written = case(name + at + host)  # type: ignore[operator]
+    written = case(name + at + host)  # type: ignore[operator]  # one of the functions above
     left = bare(masked(frame.format(written))).lower()
     assert name not in left and host.split(".")[-2] not in left
 

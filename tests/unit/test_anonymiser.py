@@ -89,7 +89,7 @@ def test_no_field_of_a_conversation_tells_who_it_was(mask: Anonymiser) -> None:
 
 def test_in_a_messenger_nobody_is_known_by_number(mask: Anonymiser) -> None:
     place = {"channel": "telegram", "account_id": 1, "chat_id": "tg:5200000123"}
-    dialog = {**CONVERSATION["dialog"], "external": place}  # type: ignore[dict-item]
+    dialog = {**CONVERSATION["dialog"], "external": place}  # type: ignore[dict-item]  # a dict of many kinds
     assert "5200000123" not in json.dumps(mask.conversation({**CONVERSATION, "dialog": dialog}))
     assert "5200000123" not in json.dumps(mask.message({**MESSAGE, "external": place}))
 

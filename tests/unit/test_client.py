@@ -60,7 +60,7 @@ Make = Callable[..., tuple[BitrixClient, Wire, Tokens]]
 def make() -> Make:
     def build(*answers: Answer, pace: Pace | None = None) -> tuple[BitrixClient, Wire, Tokens]:
         wire, tokens = Wire(*answers), Tokens()
-        client = BitrixClient(wire, tokens, pace or Pace(), now=lambda: 1000.0)  # type: ignore[arg-type]
+        client = BitrixClient(wire, tokens, pace or Pace(), now=lambda: 1000.0)  # type: ignore[arg-type]  # stand-ins for network and tokens
         return client, wire, tokens
 
     return build
@@ -123,7 +123,7 @@ def test_a_stopped_pace_ends_the_call_without_a_request(make: Make) -> None:
 def test_every_request_is_observed_with_its_outcome() -> None:
     seen: list[tuple[str, str]] = []
     wire = Wire(ok(1), bad(400, "WRONG_CHAT"), bad(401, "expired_token"), ok(2))
-    client = BitrixClient(wire, Tokens(), Pace(), observe=lambda m, o, s: seen.append((m, o)))  # type: ignore[arg-type]
+    client = BitrixClient(wire, Tokens(), Pace(), observe=lambda m, o, s: seen.append((m, o)))  # type: ignore[arg-type]  # stand-ins for network and tokens
     client.call("a")
     with pytest.raises(CallRefused):
         client.call("b")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from random import Random
 from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
@@ -60,12 +61,12 @@ def test_odd_keys_are_read_without_a_stumble(body: str, expected: object) -> Non
 
 
 def test_a_list_without_indices_overwrites_no_indexed_member() -> None:
-    assert set(tree("a[1]=x&a[]=y")["a"].values()) == {"x", "y"}  # type: ignore[attr-defined]
+    assert set(tree("a[1]=x&a[]=y")["a"].values()) == {"x", "y"}  # type: ignore[attr-defined]  # a branch of the tree
 
 
 def test_keys_keep_the_order_in_which_they_came() -> None:
     names = [f"k{i}" for i in (3, 1, 2, 10, 0)]
-    assert list(tree("&".join(f"data[{n}]=1" for n in names))["data"]) == names  # type: ignore[call-overload]
+    assert list(tree("&".join(f"data[{n}]=1" for n in names))["data"]) == names  # type: ignore[call-overload]  # a branch of the tree
 
 
 @pytest.mark.parametrize(
@@ -240,10 +241,10 @@ def test_a_secret_in_a_list_of_json_is_not_stored_either(data: dict[str, object]
 
 
 @given(st.lists(st.sampled_from(FORM_POSITIONS), min_size=1, max_size=6), st.randoms(use_true_random=False))
-def test_secrets_anywhere_among_the_keys_of_a_real_event_are_not_stored(positions: list[str], random: object) -> None:
+def test_secrets_anywhere_among_the_keys_of_a_real_event_are_not_stored(positions: list[str], random: Random) -> None:
     pairs = form("onimbotmessageadd__client_text").decode().split("&")
     for position in positions:
-        pairs.insert(random.randrange(len(pairs) + 1), f"{position}={SECRET}")  # type: ignore[attr-defined]
+        pairs.insert(random.randrange(len(pairs) + 1), f"{position}={SECRET}")
     assert SECRET.encode() not in read_request("&".join(pairs).encode()).stored
 
 

@@ -111,7 +111,7 @@ def test_readers_never_see_a_part_of_a_file(store: TokenStore, tmp_path: Path) -
     stop.set()
     thread.join(10.0)
     assert None not in seen
-    assert all(scope in ("", token * 500) for token, scope in seen)  # type: ignore[misc]
+    assert all(scope in ("", token * 500) for token, scope in seen)  # type: ignore[misc]  # none is None
 
 
 def test_a_token_is_not_in_the_text_of_an_installation() -> None:
@@ -213,7 +213,7 @@ def test_a_refresh_replaces_the_pair_and_keeps_what_identifies_the_portal(
 
 
 def test_an_expired_pair_is_refreshed_before_it_is_used(ours: Authorizer, portal: SimulatedPortal) -> None:
-    ours.store.save(replace(ours.store.current(), expires_at=1))  # type: ignore[type-var]
+    ours.store.save(replace(ours.store.current(), expires_at=1))  # type: ignore[type-var]  # something is stored
     found = ours.current()
     assert found.expires_at > 1 and spent(portal) == 1
     assert ours.current() == found
@@ -270,7 +270,7 @@ class Wire:
 def offline(store: TokenStore, *answers: Any, **more: Any) -> tuple[Authorizer, Wire]:
     wire = Wire(*answers)
     given = {"client_id": "local.1", "client_secret": "secret", **more}
-    return Authorizer(store, wire, HostPolicy(), **given), wire  # type: ignore[arg-type]
+    return Authorizer(store, wire, HostPolicy(), **given), wire  # type: ignore[arg-type]  # a wire of these tests
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_a_renamed_portal_that_the_authorization_server_confirms_is_followed(sto
     store.save(FOUND)
     wire = Wire({"access_token": "n", "refresh_token": "r", "client_endpoint": "https://new.example/rest/"})
     policy = HostPolicy("https://acme.bitrix24.ru")
-    ours = Authorizer(store, wire, policy, client_id="c", client_secret="s")  # type: ignore[arg-type]
+    ours = Authorizer(store, wire, policy, client_id="c", client_secret="s")  # type: ignore[arg-type]  # a wire of these tests
     found = ours.moved(FOUND, "https://new.example/rest/profile")
     assert (found.client_endpoint, found.access_token) == ("https://new.example/rest/", "n")
     assert ours.current() == found  # permitted because it is the permitted portal, renamed
