@@ -185,7 +185,9 @@ def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
         webhooks=subscriptions.all,
         events=lambda count: instance.traffic.page(Question(direction="in", kinds=("event",)), count)[::-1],
         accounts=lambda: [held.account for held in instance.channels.all()],
+        forget_diagnosis=diagnosis.forget,
         acts={
+            "examine": lambda: None,  # as after every act
             "revive": revive,
             "compare": compare,
             "set_up": lambda: instance.intake.queue(ensure_job(trace_id())),

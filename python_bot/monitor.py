@@ -174,6 +174,11 @@ class Diagnosis:
                 self._examination = SelfExamination(_subject(self._instance), self._arrivals, journal)
         return self._examination.as_json(language)
 
+    def forget(self) -> None:
+        """The next who asks gets a new one."""
+        if self._examination is not None:
+            self._examination.forget()
+
 
 def _subject(instance: Instance) -> Subject:
     from .doctor.facts import Subject

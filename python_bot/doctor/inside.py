@@ -59,6 +59,11 @@ class SelfExamination:
             at, found = self._last
         return {**found.as_json(language), "examined_at": time_text(at)}
 
+    def forget(self) -> None:
+        """Something was changed, or somebody wants to know it now: the next who asks gets a new one."""
+        with self._one_at_a_time:
+            self._last = None
+
     def _facts(self) -> Facts:
         began, end = time.time(), time.monotonic() + PORTAL_S
         records = Records(self._subject.home)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 
@@ -186,6 +187,16 @@ def test_every_page_is_readable_and_no_serious_fault_keeps_anybody_out(
     browser.size(1180, 900)
 
 
+def test_in_the_dark_everything_is_seen_as_well(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
+    browser.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    for path in (f"/?{FILTERS}", "/search?q=доставка", "/dialogs/{chat}", "/figures", "/health", "/looks"):
+        browser.open(scene.url(path))
+        look(browser, f"dark-{path.strip('/').partition('?')[0].replace('/', '-').replace('{chat}', 'talk')}")
+        assert serious(browser) == {}, path
+    browser.devtools("Emulation.setEmulatedMedia", features=[])
+
+
 def serious(browser: Browser) -> dict[str, Any]:
     """Rule -> what breaks it, on the page that is shown."""
     if not HAS_NPM:
@@ -249,6 +260,12 @@ def test_a_hit_leads_to_its_place_and_filters_narrow_the_list(browser: Browser, 
     until(lambda: browser.has(".sought"), what="the conversation is shown at its place")
     sought = browser.run("return document.querySelector('.sought').id")
     assert f"#{sought}" in browser.run("return location.hash")
+    # The link of a message leads to it from anywhere, and is the same one.
+    link = browser.run("return document.querySelector('.bubble .at').href")
+    browser.open(scene.url("/looks"))
+    browser.open(link)
+    until(lambda: browser.run("return document.querySelector('.sought')?.id") == link.partition("#")[2], what=link)
+    assert browser.run("return document.querySelector('.sought .at').href") == link
     browser.open(scene.url("/?operator_id=28"))
     assert browser.run("return document.querySelectorAll('.row').length") == 1
     browser.open(scene.url("/"))
@@ -397,6 +414,9 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
         until(lambda: server.api("/api/admin/status")["outbox"]["buried"], 20, what="the hand-over is given up")
         server.api("/api/admin/disable", "POST")
         enter(browser, scene)
+        browser.open(scene.url("/health?lang=ru"))
+        press("examine")
+        assert "DISABLED" in browser.text(".verdict") and browser.has(".verdict.yellow")
         for language, width in (("ru", 1180), ("en", 375)):
             browser.size(width, 900)
             browser.open(scene.url(f"/health?lang={language}"))
@@ -407,7 +427,7 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
             assert words in browser.text("main"), words
 
         press("switch_on")
-        assert server.api("/api/admin/status")["enabled"]
+        assert server.api("/api/admin/status")["enabled"] and "DISABLED" not in browser.text(".verdict")
         status[0] = 200
         press("webhook")
         until(lambda: receiver.taken, what="what waited comes")
@@ -433,15 +453,53 @@ def test_what_is_in_trouble_is_seen_and_the_buttons_set_it_right(browser: Browse
         server.request("DELETE", path, **BEARER)
 
 
-def test_the_corpus_is_text_in_every_view(browser: Browser, scene: Scene) -> None:
+def test_the_corpus_is_text_in_every_view(browser: Browser, scene: Scene, tmp_path: Path) -> None:
+    """The list, what was found, the conversation, what comes into it live, its history, its print, its download, the
+    figures, the health, who looked; names of clients, operators and lines are of the same kind."""
+    portal, server, chat_id = scene.portal, scene.server, scene.hostile_id
+    portal.add_user(30, HOSTILE, position=HOSTILE)
+    portal.line(3).name = HOSTILE
+    mallory = portal.operator(30)
+    mallory.answers(chat_id)
+    edited = mallory.writes(chat_id, CORPUS[1])
     enter(browser, scene)
-    for path in (f"/dialogs/{scene.hostile_id}", "/", "/search?q=ответ", "/figures", "/looks"):
+    browser.open(scene.url(f"/dialogs/{chat_id}"))
+    for text in CORPUS:
+        mallory.edits(edited, text)
+    last = mallory.writes(chat_id, f"живое {CORPUS[-1]}")
+    until(lambda: browser.has(f"#m{last.message_id}"), 20, what="it is shown by itself")
+    harmless(browser, "corpus-live")
+    history = f"/dialogs/{chat_id}/messages/{edited.message_id}"
+    until(lambda: len(server.sql("SELECT 1 FROM message_versions")) >= len(CORPUS), 20, what="all edits are archived")
+    pages = (f"/dialogs/{chat_id}", f"/dialogs/{chat_id}/print", history, "/", "/search?q=ответ", "/figures")
+    for path in (*pages, "/health", "/looks", f"/?q={quote(HOSTILE)}", f"/enter?next={quote(HOSTILE)}"):
         browser.open(scene.url(path))
-        look(browser, f"corpus{path.partition('?')[0].replace('/', '-')}")
-        inside = "main script, main [onmouseover], main [style], main a[href^='javascript'], main a[href^='data']"
-        assert browser.run("return document.querySelectorAll(arguments[0]).length", inside) == 0, path
-    browser.open(scene.url(f"/dialogs/{scene.hostile_id}"))
-    shown = browser.run("return document.getElementById('talk').textContent")
-    for text in ("{{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt;", "Ж" * 20_000, "שלום עולם", "нажми", "</main><script>"):
-        assert text in shown, text[:30]
-    assert json.loads(json.dumps(shown)).count("👩‍👩‍👧‍👦") == 40
+        harmless(browser, f"corpus{path.partition('?')[0].replace('/', '-')}")
+        shown = browser.run("return document.body.textContent")
+        if path in pages:
+            assert "document.title='hacked'" in shown, path
+        if path in pages[:3]:
+            for text in (
+                "{{ 7 * 7 }} {% raw %} ${7*7} &lt;b&gt;",
+                "Ж" * 20_000,
+                "שלום עולם",
+                "нажми",
+                "</main><script>",
+            ):
+                assert text in shown, (path, text[:30])
+            assert shown.count("👩‍👩‍👧‍👦") >= 40, path
+    browser.devtools("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    browser.open(scene.url(f"/dialogs/{chat_id}"))
+    browser.run("location.href = arguments[0]", scene.url(f"/dialogs/{chat_id}/export?format=html"))
+    until((tmp_path / f"dialog-{chat_id}.html").exists, 20, what="it is downloaded")
+    browser.open((tmp_path / f"dialog-{chat_id}.html").as_uri())
+    assert browser.run("return document.title") != "hacked" and "Ж" * 200 in browser.run(
+        "return document.body.textContent"
+    )
+
+
+def harmless(browser: Browser, name: str) -> None:
+    """As `look`, and nothing of what was written is a script, an address of one, or a style."""
+    look(browser, name)
+    inside = "main script, main [onmouseover], main [style], main a[href^='javascript'], main a[href^='data']"
+    assert browser.run("return document.querySelectorAll(arguments[0]).length", inside) == 0, name

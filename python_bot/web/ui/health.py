@@ -26,7 +26,8 @@ EVENTS: Final = 10
 class Care:
     """What the page tells and does. `status`, `diagnosis`: JSON values; `behind`: sessions that wait to be compared.
 
-    `events`: the newest of the portal, of the journal. `acts`: by name, what a button does; `numbered`: the same for
+    `events`: the newest of the portal, of the journal. `forget_diagnosis`: what was found is out of date.
+    `acts`: by name, what a button does; `numbered`: the same for
     one thing, by its number; False when it is not there (any more).
     """
 
@@ -37,6 +38,7 @@ class Care:
     webhooks: Callable[[], list[Subscription]]
     accounts: Callable[[], list[Account]]
     events: Callable[[int], list[Entry]]
+    forget_diagnosis: Callable[[], None]
     acts: Mapping[str, Callable[[], object]]
     numbered: Mapping[str, Callable[[int], bool]]
 
@@ -78,4 +80,5 @@ def put_on(ui: Blueprint, frame: Frame, care: Care) -> None:
             care.acts[act]()
         else:
             raise Refused(404, "not_found")
+        care.forget_diagnosis()
         return redirect(f"{frame.base}/health?done={act}", 303)
