@@ -17,23 +17,26 @@ from tests.cli.test_doctor_channels import FAULTS as OF_AN_ACCOUNT
 from tests.e2e.test_doctor import FAULTS as OF_A_MACHINE
 
 ROOT: Final = Path(__file__).parents[2]
-DIAGNOSIS: Final = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
+PAGES: Final = {"en": "docs/diagnosis.md", "ru": "docs/diagnosis.ru.md"}
+DIAGNOSIS: Final = (ROOT / PAGES["en"]).read_text(encoding="utf-8")
 SOURCES: Final = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "python_bot/doctor").glob("*.py"))
 
 
-def rows() -> dict[str, str]:
+def rows(language: str) -> dict[str, str]:
     """Code -> meaning, of the table of faults."""
-    found = re.findall(r"^\| [^|]+ \| `(\w+)` \| [A-HM] \| (.+) \|$", DIAGNOSIS, re.MULTILINE)
-    return dict(found)
+    text = (ROOT / PAGES[language]).read_text(encoding="utf-8")
+    return dict(re.findall(r"^\| [^|]+ \| `(\w+)` \| [A-HM] \| (.+) \|$", text, re.MULTILINE))
 
 
-def test_every_fault_of_the_table_is_made_by_a_test_and_every_one_that_is_made_is_in_the_table() -> None:
-    assert rows().keys() == OF_AN_INSTANCE.keys() | OF_AN_ACCOUNT.keys() | OF_A_MACHINE.keys()
+@pytest.mark.parametrize("language", PAGES)
+def test_every_fault_of_the_table_is_made_by_a_test_and_every_one_that_is_made_is_in_the_table(language: str) -> None:
+    assert rows(language).keys() == OF_AN_INSTANCE.keys() | OF_AN_ACCOUNT.keys() | OF_A_MACHINE.keys()
 
 
-def test_the_table_says_what_the_doctor_says() -> None:
-    meanings = {code: re.sub(r"\{(path|url)\}", "the URL", TEXTS["en"][code][1]) for code in rows()}
-    assert rows() == meanings
+@pytest.mark.parametrize(("language", "url"), [("en", "the URL"), ("ru", "URL")])
+def test_the_table_says_what_the_doctor_says(language: str, url: str) -> None:
+    said = {code: parts[1] for code, parts in TEXTS["ru" if language == "ru" else "en"].items()}
+    assert rows(language) == {code: re.sub(r"\{(path|url)\}", url, said[code]) for code in rows(language)}
 
 
 def test_every_code_has_words_in_both_languages_about_the_same_facts() -> None:
