@@ -17,7 +17,7 @@ _IN: Final = "id, account_id, chat_id, status, body, at, tried_at, tries, portal
 _OUT: Final = "id, account_id, chat_id, portal_chat_id, portal_message_id, part, kind, status, body, tried_at"
 _WAITING: Final = (
     f"SELECT {_IN} FROM channel_messages WHERE (account_id, chat_id) = (?, ?) AND direction = 'in'"
-    " AND status IN ('waiting', 'sending') AND tries >= 0 ORDER BY id LIMIT ?"
+    " AND status IN ('waiting', 'sending') ORDER BY id LIMIT ?"
 )
 
 
@@ -34,6 +34,11 @@ class InRow:
     tried_at: int | None
     tries: int
     portal_chat_id: int | None
+
+    @property
+    def is_held(self) -> bool:
+        """It is not known yet what was said before it."""
+        return self.tries < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class SqliteChannelMessages:
         tx.sql.executemany("UPDATE channel_messages SET tries = 0 WHERE id = ?", [(ref,) for ref in refs])
 
     def waiting(self, account_id: int, chat_id: str, limit: int) -> list[InRow]:
-        """What is to go to the portal next, in the order in which it came."""
+        """What is to go to the portal next, in the order in which it came; what is held is among it."""
         with self._storage.read() as tx:
             return [_in_row(row) for row in tx.sql.execute(_WAITING, (account_id, chat_id, limit))]
 

@@ -14,7 +14,7 @@ Direction = Literal["topic", "client"]
 NUMBERS_KEPT: Final = 500  # posts, among whose numbers one in doubt is looked for
 _WAITING: Final = (
     "SELECT id, status, body, tried_at, post_ids FROM channel_posts WHERE (account_id, chat_id, direction) = (?, ?, ?)"
-    " AND status IN ('waiting', 'sending') AND COALESCE(tried_at, 0) >= 0 ORDER BY sent_at, id LIMIT ?"
+    " AND status IN ('waiting', 'sending') ORDER BY sent_at, id LIMIT ?"
 )
 _DESKS: Final = (
     "SELECT id FROM channel_accounts WHERE json_extract(options, '$.telegram_bot_id') = ?"
@@ -42,6 +42,11 @@ class Post:
     item: Incoming
     tried_at: int | None
     after: int = 0
+
+    @property
+    def is_held(self) -> bool:
+        """It is not known yet what was said before it."""
+        return self.tried_at is not None and self.tried_at < 0
 
 
 class SqlitePosts:

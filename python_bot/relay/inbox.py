@@ -104,7 +104,7 @@ class Inbox:
         account, now = held.account, self._now()
         ref = self._messages.add_in(tx, account.id, item, int(now))
         if ref is None:
-            return self._mirrored(tx, held, item)
+            return self._mirrored(tx, held, item, was_called=was_called)
         person = item.sender if item.by == "client" else None
         is_new = self._channels.touch_chat(tx, account.id, item.chat_id, item.chat_name, item.chat_url, person)
         jobs = self._chat_job(held, item.chat_id, now + ALBUM_QUIET_S if item.album else 0.0)
@@ -113,26 +113,37 @@ class Inbox:
             self._channels.set_chat_state(tx, account.id, item.chat_id, "open")
         if account.line_id is None and has_desk(held):
             self._messages.settle_in(tx, [ref], "dropped")
-        channel = self._registry.load(account.channel)
-        is_held = was_called and isinstance(channel, FindsMissed)
-        jobs += self._topics.show(tx, held, item, now, is_held=is_held)
-        if was_called and isinstance(channel, FindsMissed):
+        gap = self._gap(held, item, was_called=was_called)
+        jobs += self._topics.show(tx, held, item, now, is_held=bool(gap))
+        if gap:
             self._messages.hold(tx, ref)
-            jobs = [gap_job(account.id, item.chat_id, now + channel.settle_s)]
-        if is_new and isinstance(channel, DescribesChats):
+            jobs = gap
+        if is_new and isinstance(self._registry.load(account.channel), DescribesChats):
             return [describe_job(account.id, item.chat_id), *jobs]
         return jobs
 
-    def _mirrored(self, tx: Tx, held: Held, item: Incoming) -> list[NewJob]:
+    def _gap(self, held: Held, item: Incoming, *, was_called: bool) -> list[NewJob]:
+        """What is to be asked before this is shown; [] when nothing can have been said before it that is not known."""
+        channel = self._registry.load(held.account.channel)
+        if not (was_called and isinstance(channel, FindsMissed)):
+            return []
+        return [gap_job(held.account.id, item.chat_id, self._now() + channel.settle_s)]
+
+    def _mirrored(self, tx: Tx, held: Held, item: Incoming, *, was_called: bool) -> list[NewJob]:
         """The messenger tells us what we sent ourselves: the desk that did not write it shows it now."""
         account, now = held.account, self._now()
         origin = self._messages.origin_in(tx, account.id, item.message_id) if item.change == "message" else None
+        gap = self._gap(held, item, was_called=was_called)
         if origin == "line":
-            return self._topics.show(tx, held, item, now)
+            shown = self._topics.show(tx, held, item, now, is_held=bool(gap))
+            return gap if shown and gap else shown
         if origin == "topics" and account.line_id is not None:
             # Its own number is that of what was sent.
-            self._messages.add_in(tx, account.id, replace(item, message_id=f"{item.message_id}:shown"), int(now))
-            return self._chat_job(held, item.chat_id, 0.0)
+            shown_as = replace(item, message_id=f"{item.message_id}:shown")
+            ref = self._messages.add_in(tx, account.id, shown_as, int(now))
+            if gap and ref is not None:
+                self._messages.hold(tx, ref)
+            return gap or self._chat_job(held, item.chat_id, 0.0)
         return []
 
     def let_go(self, tx: Tx, held: Held, chat_id: str, refs: list[int], posts: list[int]) -> list[NewJob]:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Final
 
 from ..channels.base import DescribesChats, FindsMissed, Person
@@ -22,7 +22,7 @@ from ..model import Job, NewJob
 from .inbox import ALBUM_QUIET_S
 from .kinds import in_job
 from .openline import NOT_CONNECTED, changed_message, new_message
-from .parts import RelayParts
+from .parts import RelayParts, rest_s
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +95,18 @@ class Arrivals:
         rows = parts.messages.waiting(account_id, chat_id, RUN + 1)
         doubtful = [row for row in rows if row.status == "sending"]
         if doubtful:
+            pause_s = rest_s(max(row.tried_at or 0 for row in doubtful), self._now())
+            if pause_s > 0:
+                parts.intake.queue(in_job(account_id, chat_id, self._now() + pause_s, job.trace_id))
+                return None
             self._look_for(held, chat, doubtful)
             rows = parts.messages.waiting(account_id, chat_id, RUN + 1)
+        if isinstance(parts.registry.load(held.account.channel), FindsMissed):
+            rows.sort(key=lambda row: (row.happened.sent_at, row.id))  # they came in any order
+            rows = list(takewhile(lambda row: not row.is_held, rows))  # nothing overtakes them
         rows = [row for row in rows if not self._is_echo(row)]
         if not rows:
             return None
-        if isinstance(parts.registry.load(held.account.channel), FindsMissed):
-            rows.sort(key=lambda row: (row.happened.sent_at, row.id))  # they came in any order
         groups, change = _first_run(rows[:RUN])
         wait = self._wait_for(rows, groups, change)
         if not groups:

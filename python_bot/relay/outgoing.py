@@ -33,7 +33,7 @@ from . import texts
 from .kinds import portal_place, read_job, status_job
 from .links import SentLink
 from .openline import status_item
-from .parts import RelayParts
+from .parts import RelayParts, rest_s
 from .sent_files import files_in
 
 log = logging.getLogger(__name__)
@@ -145,6 +145,7 @@ class Answers:
 
     def _look_for(self, held: Held, channel: Channel, chat_id: str, part: Part, since: int) -> tuple[str, ...]:
         if isinstance(channel, FindsSent):
+            time.sleep(rest_s(since, self._now()))
             doubt = self._parts.messages.doubt(held.account.id, chat_id, since)
             ids = self._parts.messages.unknown(held.account.id, channel.find_sent(held.account, chat_id, part, doubt))
             self._parts.metrics.count("channel_doubts_total", outcome="found" if ids else "not found")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from ..channels.messages import SqliteChannelMessages
 from ..channels.posts import SqlitePosts
@@ -19,6 +20,13 @@ from .links import FileLinks
 from .openline import OpenLine
 from .sent_files import SentFiles
 from .topics import Topics
+
+UNDER_WAY_S: Final = 3.0  # so long after its sender died, or gave up, a request may still be done
+
+
+def rest_s(tried_at: int, now: float) -> float:
+    """Seconds until it is of use to look what became of a request."""
+    return min(UNDER_WAY_S, max(0.0, tried_at + UNDER_WAY_S - now))
 
 
 @dataclass(frozen=True, slots=True)

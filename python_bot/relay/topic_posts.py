@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final, Protocol, cast
 
 from ..channels.base import (
@@ -34,7 +35,7 @@ from ..model import Job
 from . import texts
 from .incoming import describe_chat
 from .kinds import topic_job
-from .parts import RelayParts
+from .parts import RelayParts, rest_s
 from .topics import desk_of
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class TopicPosts:
         held = parts.channels.one(account_id)
         desk = desk_of(held.account.options) if held is not None else None
         waiting = self._posts.waiting(account_id, chat_id, "topic", ALBUM)
+        waiting = list(takewhile(lambda post: not post.is_held, waiting))  # nothing overtakes them
         if held is None or desk is None or not waiting:
             return
         if self._is_to_wait(held, waiting[0]):
@@ -162,6 +164,7 @@ class TopicPosts:
         """The numbers of what arrived of a post whose fate nobody knows; () when that cannot be told from others."""
         if post.status != "sending":
             return ()
+        time.sleep(rest_s(post.tried_at or 0, self._now()))
         found: tuple[str, ...] = ()
         if self._posts.doubtful(topic.group_id) > 1:
             # One of them would be taken for another, which then would be lost: better twice than never.

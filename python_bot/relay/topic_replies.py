@@ -32,7 +32,7 @@ from ..errors import DeliveryFailed
 from ..model import Job, NewJob
 from . import texts
 from .kinds import read_job, reply_job
-from .parts import RelayParts
+from .parts import RelayParts, rest_s
 from .topics import desk_of
 
 log = logging.getLogger(__name__)
@@ -135,6 +135,7 @@ class TopicReplies:
         if not isinstance(channel, FindsSent):
             self._parts.metrics.count("channel_doubts_total", outcome="sent again")
             return ()
+        time.sleep(rest_s(since, self._now()))
         doubt = self._parts.messages.doubt(held.account.id, chat_id, since)
         found = channel.find_sent(held.account, chat_id, part, doubt)
         ids = self._parts.messages.unknown(held.account.id, found)
