@@ -56,9 +56,12 @@ class DiscoverJobs:
     # --- the stages
 
     def _survey(self, job: Job) -> None:
-        """Every dialog that is not known as closed and compared gets its turn now: we were away."""
+        """Every dialog that is not known as closed and compared gets its turn now: we were away.
+
+        However lately an open one was compared: what was said to a client while we were away has to reach them soon.
+        """
         after = job.payload.get("after", 0)
-        chats = self._compared.due_chats(int(time.time() - schedule.SHORTEST_S), after, SURVEY_PAGE)
+        chats = self._compared.due_chats(int(time.time()) + 1, after, SURVEY_PAGE)
 
         def work(tx: Tx) -> None:
             for chat_id in chats:
