@@ -20,7 +20,7 @@ from tests.cli.tools import StagedServer, botctl, ok
 from tests.support import ROOT, until
 
 INSTANCE = "shop-1"
-DOCUMENTS = ("docs/operations.md",)
+DOCUMENTS = ("docs/operations.md", "docs/operations.ru.md")
 # What a person types to read something. FILE stands for a backup.
 READING = {
     "avito list": "avito list",
