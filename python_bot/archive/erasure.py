@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from ..db import Tx, Writes
-from . import tombstones
+from . import outside, tombstones
 from .contract import Erased
 from .tombstones import Tombstone
 
@@ -98,7 +98,7 @@ HARMLESS: Final = {
     "manifests": "hashes of files of hashes",
     "channel_accounts": "the company's own bots and shops",
     "channel_secrets": "their tokens",
-    "channel_seen": "numbers of what messengers told: it does not come again",
+    "channel_seen": "numbers of what messengers told: it does not come again; see outside.py",
     "session_ranges": "which session numbers were looked at",
     "subscriptions": "addresses of integrators' machines, and the secrets that they check our calls with",
     "visits": "employees who are signed in with a browser, until their visit is over",
@@ -220,6 +220,8 @@ class SqliteErasure:
         }
         if newer is not None:
             tx.sql.execute(_RECOUNT, (chat_id,))
+        if newer is None:
+            outside.drop_told(tx, outside.of_portal(tx, (chat_id,)), int(time.time()))
         for place in self._places(tx, "channel"):
             if newer is None or not place.outlives:
                 settled = "" if newer is None else _SETTLED.get(place.table, "")
@@ -301,15 +303,12 @@ class SqliteErasure:
         """The name of a user who takes part in no dialog."""
         return self._storage.write(lambda tx: self._orphans(tx, (user_id,)))
 
-    def erase_messenger_chat(self, account_id: int, chat_id: str) -> Erased:
-        """What is known of a chat that the portal does not show. `messages`: what went into its topic, and from it."""
+    def erase_outside(self, who: outside.Named) -> Erased:
+        """What is known of somebody's chats that the portal does not show. `messages`: what went through them."""
 
         def work(tx: Tx) -> Erased:
-            places, place = self._places(tx, "channel"), (account_id, chat_id)
-            gone = {found.table: tx.sql.execute(_in_channel(found.table, "VALUES (?, ?)"), place) for found in places}
-            count = sum(gone[table].rowcount for table in ("channel_messages", "channel_posts") if table in gone)
-            jobs = tx.sql.execute(_JOBS_OF_CHANNEL_CHAT, place).rowcount
-            return Erased(messages=count, jobs=jobs)
+            messages, jobs = outside.erase(tx, outside.named(tx, who), int(time.time()))
+            return Erased(messages=messages, jobs=jobs)
 
         return self._storage.write(work)
 
@@ -347,9 +346,6 @@ _UNLINKED: Final = (
 _ENTRIES: Final = "SELECT id, event, format, body FROM journal WHERE id > ? ORDER BY id LIMIT ?"
 # What goes through a messenger's chat is known by the portal's chat that it became.
 _CHANNEL_CHATS: Final = "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?"
-_JOBS_OF_CHANNEL_CHAT: Final = (
-    "DELETE FROM outbox WHERE json_extract(payload, '$.account_id') = ? AND json_extract(payload, '$.channel_chat') = ?"
-)
 # Somebody writes in it just now: what is not through yet has to arrive.
 _SETTLED: Final = {
     "channel_message_ids": " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending'))",

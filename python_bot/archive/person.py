@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ..db import Tx
+from . import outside
 from .erasure import PLACES
 
 # Names, numbers in messengers, what others call the dialog; and everything that was said in it.
@@ -38,12 +38,9 @@ _OF_OTHERS: Final = (
     "SELECT name FROM users",
     "SELECT first_name || ' ' || last_name FROM users",
 )
-
-
-_IN_MESSENGER: Final = "SELECT name, person, portal_chat_id FROM channel_chats WHERE account_id = ? AND chat_id = ?"
-_TEXTS_IN_MESSENGER: Final = (
-    "SELECT json_extract(body, '$.text') FROM channel_messages WHERE account_id = ? AND chat_id = ? AND body <> ''",
-    "SELECT json_extract(body, '$.text') FROM channel_posts WHERE account_id = ? AND chat_id = ? AND body <> ''",
+_OUTSIDE: Final = (
+    "SELECT name FROM channel_chats",
+    "SELECT COALESCE(json_extract(NULLIF(person, ''), '$.name'), '') FROM channel_chats",
 )
 
 
@@ -87,27 +84,20 @@ def traces(tx: Tx, user_id: int, chats: Collection[int]) -> Traces:
     )
 
 
-def traces_in_messenger(tx: Tx, account_id: int, chat_id: str) -> Traces:
-    """The same of somebody who is known by a chat of a messenger alone.
+def traces_outside(tx: Tx, who: outside.Named) -> Traces:
+    """The same of somebody whom a messenger knows.
 
-    `chats`: where the portal shows this chat after all, so that they are a client there.
+    `chats`: where the portal shows their chats after all, so that they are a client there.
     """
-    tables = {row[0] for row in tx.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not {"channel_chats", "channel_posts"} <= tables:
-        return Traces(False, frozenset(), 0, frozenset(), frozenset(), frozenset())
-    place = (account_id, chat_id)
-    row = tx.sql.execute(_IN_MESSENGER, place).fetchone()
-    texts = {row[0] for query in _TEXTS_IN_MESSENGER for row in tx.sql.execute(query, place) if row[0]}
-    name, person, portal_chat_id = row or ("", "", None)
-    known = json.loads(person) if person else {}
-    names = {name, str(known.get("name") or ""), str(known.get("id") or "").rpartition(":")[2]} - {""}
-    chats = frozenset() if portal_chat_id is None else frozenset({portal_chat_id})
-    return Traces(row is not None or bool(texts), chats, 0, frozenset(names), frozenset(texts), frozenset())
+    chats = outside.named(tx, who)
+    names, texts = outside.words(tx, chats)
+    return Traces(bool(chats), outside.in_portal(tx, chats), 0, names, texts, frozenset())
 
 
 def words_of_others(tx: Tx) -> Iterator[str]:
-    """Everything that is said and named in the dialogs that are here."""
-    for query in _OF_OTHERS:
+    """Everything that is said and named in the dialogs that are here, and who writes to us in messengers."""
+    has_chats = tx.sql.execute("SELECT 1 FROM sqlite_master WHERE name = 'channel_chats'").fetchone()
+    for query in (*_OF_OTHERS, *(_OUTSIDE if has_chats else ())):
         for (text,) in tx.sql.execute(query):
             yield text
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from ..archive.contract import Erased
+from ..archive.outside import Named, Topic
 from ..erasure.forget import Forgetting, Found, Proof
 from ..erasure.whom import Client, InMessenger, Whom
 from ..errors import B24BotError
@@ -26,7 +27,8 @@ _KEEPERS: Final[dict[type[Whom], str]] = {
 @click.command()
 @click.option("--client", "user_id", type=click.IntRange(min=1), metavar="ID", help="User in the portal.")
 @click.option("--account", "account_id", type=click.IntRange(min=1), metavar="ID", help="Shop that has topics alone.")
-@click.option("--chat", "chat_id", metavar="CHAT", help="Chat of that shop: the end of its address at Avito.")
+@click.option("--chat", metavar="CHAT", help="Chat of that shop: the end of its address at Avito.")
+@click.option("--person", metavar="NUMBER", help="Or their own number at Avito.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
@@ -35,7 +37,8 @@ def forget(
     instance: str,
     user_id: int | None,
     account_id: int | None,
-    chat_id: str | None,
+    chat: str | None,
+    person: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -44,15 +47,17 @@ def forget(
 
     All dialogs in which the person is the client go, with everything that was said and sent in them, from the archive,
     its kept copies, the journal, the outbox and the logs. What is said later is archived as usual. Somebody who wrote
-    to a shop of Avito that is shown in topics alone is no user of the portal: name the shop's account and the chat.
+    to a shop of Avito that is shown in topics alone is no user of the portal: name the shop's account and the chat,
+    or their number there; all their chats with your shops go.
 
     \b
     Examples:
       botctl shop-1 forget --client 744 --dry-run
       botctl shop-1 forget --client 744
       botctl shop-1 forget --account 2 --chat u2i-AbC~dEf
+      botctl shop-1 forget --account 2 --person 94200002
     """
-    whom = _whom(user_id, account_id, chat_id)
+    whom = _whom(user_id, account_id, chat, person)
     place = home(instance)
     with acting_as_owner(place):
         storage = open_storage(instance, place)
@@ -78,12 +83,13 @@ def forget(
         raise click.exceptions.Exit(1)
 
 
-def _whom(user_id: int | None, account_id: int | None, chat_id: str | None) -> Whom:
-    if user_id is not None and account_id is None and chat_id is None:
+def _whom(user_id: int | None, account_id: int | None, chat: str | None, person: str | None) -> Whom:
+    outside = [f"{PREFIX}{found.removeprefix(PREFIX)}" if found else "" for found in (chat, person)]
+    if user_id is not None and account_id is None and not any(outside):
         return Client(user_id)
-    if user_id is None and account_id is not None and chat_id:
-        return InMessenger(account_id, f"{PREFIX}{chat_id.removeprefix(PREFIX)}")
-    raise click.UsageError("name one person: --client ID, or --account ID with --chat CHAT")
+    if user_id is None and account_id is not None and any(outside) and not all(outside):
+        return InMessenger(Named(account_id, *outside))
+    raise click.UsageError("name one person: --client ID, or --account ID with --chat CHAT or --person NUMBER")
 
 
 def _refuse_others(whom: Whom, found: Found) -> None:
@@ -113,6 +119,7 @@ def _found(whom: Whom, found: Found) -> dict[str, Any]:
         "chats": sorted(found.traces.chats),
         "as_operator_in": found.traces.others,
         "copies": list(found.copies),
+        "topics": [_address(topic) for topic in sorted(found.topics)],
     }
 
 
@@ -127,7 +134,15 @@ def _tell_found(whom: Whom, found: Found, as_json: bool) -> None:
         if found.copies:
             click.echo(f"Kept copies that know them: {', '.join(found.copies)}")
         _tell_others(whom, found)
+        for topic in sorted(found.topics):
+            click.echo(f"A topic in Telegram shows it: {_address(topic)}")
         click.echo("Nothing was changed.")
+
+
+def _address(topic: Topic) -> str:
+    """Where members of the group find it: the number of a supergroup begins with -100."""
+    group_id, thread_id = topic
+    return f"https://t.me/c/{group_id.removeprefix('-100')}/{thread_id}"
 
 
 def _tell_others(whom: Whom, found: Found) -> None:
@@ -156,6 +171,8 @@ def _tell(whom: Whom, found: Found, erased: Erased, lines: int, proof: Proof) ->
         click.echo("Next step: look at these files and delete them, or run the same command again")
     else:
         click.echo("Nothing is left.")
+    for topic in sorted(found.topics):
+        click.echo(f"Delete this topic in Telegram, it shows what was said: {_address(topic)}")
     click.echo(
         "What botctl cannot reach is yours: backups (botctl INSTANCE backup, and of the whole server), copies of the"
         f" logs elsewhere, and {_KEEPERS[type(whom)]} the conversation until it is deleted there."

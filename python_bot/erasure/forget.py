@@ -14,6 +14,7 @@ from typing import Final
 
 from ..archive import SqliteArchive, SqliteErasure
 from ..archive.contract import Erased
+from ..archive.outside import Topic
 from ..archive.person import Traces, packed, words_of_others
 from ..attachments import ContentStore
 from ..db import KeptCopy, Storage, Tx
@@ -34,10 +35,14 @@ _CHAT: Final = re.compile(rb'"chat_id": ?(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of the person, in the archive and in the kept copies of former ones (relative to the home)."""
+    """What is known of the person, in the archive and in the kept copies of former ones (relative to the home).
+
+    `topics`: where groups of Telegram show it.
+    """
 
     traces: Traces
     copies: tuple[str, ...]
+    topics: frozenset[Topic]
 
     @property
     def names(self) -> set[str]:
@@ -81,14 +86,15 @@ class Forgetting:
 
     def look(self) -> Found:
         with self.storage.read() as tx:
-            found = self.whom.traces(tx, self.whom.chats(SqliteErasure(self.storage)))
+            chats = self.whom.chats(SqliteErasure(self.storage))
+            found, topics = self.whom.traces(tx, chats), self.whom.topics(tx, chats)
         copies = []
         for path in self._copies():
             more = self._in_copy(path, self._traces_of_copy)
             if more is not None and more.is_known:
                 copies.append(str(path.relative_to(self.home)))
                 found = _together(found, more)
-        return Found(found, tuple(copies))
+        return Found(found, tuple(copies), topics)
 
     def _traces_of_copy(self, copy: KeptCopy) -> Traces:
         chats = self.whom.chats(SqliteErasure(copy))

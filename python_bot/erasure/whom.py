@@ -1,4 +1,4 @@
-"""Who is to be forgotten: a client of the portal, or somebody whom only a messenger's chat knows."""
+"""Who is to be forgotten: a client of the portal, or somebody whom only a messenger knows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..archive import SqliteErasure
+from ..archive import SqliteErasure, outside
 from ..archive.contract import Erased
-from ..archive.person import Traces, traces, traces_in_messenger
+from ..archive.outside import Named, Topic
+from ..archive.person import Traces, traces, traces_outside
 from ..db import Tx
 
 
@@ -20,6 +21,9 @@ class Whom(Protocol):
         """The portal's chats that go as a whole."""
 
     def traces(self, tx: Tx, chats: Sequence[int]) -> Traces: ...
+
+    def topics(self, tx: Tx, chats: Sequence[int]) -> frozenset[Topic]:
+        """Where groups of Telegram show what goes."""
 
     def erase(self, erasure: SqliteErasure) -> Erased:
         """What is left of the person when these chats are gone."""
@@ -43,28 +47,35 @@ class Client:
     def traces(self, tx: Tx, chats: Sequence[int]) -> Traces:
         return traces(tx, self.user_id, chats)
 
+    def topics(self, tx: Tx, chats: Sequence[int]) -> frozenset[Topic]:
+        return outside.topics(tx, outside.of_portal(tx, chats))
+
     def erase(self, erasure: SqliteErasure) -> Erased:
         return Erased(users=erasure.erase_user(self.user_id))
 
 
 @dataclass(frozen=True, slots=True)
 class InMessenger:
-    """A chat of one of our accounts that no open line shows: the portal has never heard of it."""
+    """The client of a chat that no open line shows: the portal has never heard of them."""
 
-    account_id: int
-    chat_id: str
+    named: Named
 
     def __str__(self) -> str:
-        return f"the chat {self.chat_id} of account {self.account_id}"
+        what = f"chat {self.named.chat}" if self.named.chat else f"person {self.named.person}"
+        return f"the {what} of account {self.named.account_id}"
 
     def facts(self) -> dict[str, Any]:
-        return {"account": self.account_id, "chat": self.chat_id}
+        what = {"chat": self.named.chat} if self.named.chat else {"person": self.named.person}
+        return {"account": self.named.account_id, **what}
 
     def chats(self, erasure: SqliteErasure) -> list[int]:
         return []
 
     def traces(self, tx: Tx, chats: Sequence[int]) -> Traces:
-        return traces_in_messenger(tx, self.account_id, self.chat_id)
+        return traces_outside(tx, self.named)
+
+    def topics(self, tx: Tx, chats: Sequence[int]) -> frozenset[Topic]:
+        return outside.topics(tx, outside.named(tx, self.named))
 
     def erase(self, erasure: SqliteErasure) -> Erased:
-        return erasure.erase_messenger_chat(self.account_id, self.chat_id)
+        return erasure.erase_outside(self.named)
