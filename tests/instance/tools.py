@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -114,7 +115,11 @@ def attach_by_hand(portal: SimulatedPortal, line_id: int = 3) -> None:
 
 @contextmanager
 def at_work(
-    portal: SimulatedPortal | None = None, *, env: Mapping[str, str] | None = None, set_lines: bool = False
+    portal: SimulatedPortal | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    set_lines: bool = False,
+    home: Path | None = None,
 ) -> Iterator[tuple[SimulatedPortal, Server]]:
     """An installed, idle instance with its bot on line 3, and its portal; both end with the block.
 
@@ -123,7 +128,7 @@ def at_work(
     with contextlib.ExitStack() as stack:
         if portal is None:
             portal = stack.enter_context(SimulatedPortal())
-        server = Server(portal, env={"B24BOT_LINES": "all" if set_lines else "none", **(env or {})})
+        server = Server(portal, home=home, env={"B24BOT_LINES": "all" if set_lines else "none", **(env or {})})
         adopt(portal, server)
         stack.enter_context(server)
         until(lambda: (status(server)["portal"] or {}).get("bot_id"), what="the bot is registered")
