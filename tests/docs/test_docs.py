@@ -88,6 +88,20 @@ def test_every_link_between_documents_leads_somewhere() -> None:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def anchors(document: Path) -> set[str]:
+    """What a link may name behind '#': the headings as GitHub spells them there."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_into_a_document_leads_to_a_heading_of_it() -> None:
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", document.read_text(encoding="utf-8")):
+            assert anchor in anchors(document.parent / target if target else document), (
+                f"{document.name}: {target}#{anchor}"
+            )
+
+
 def test_every_figure_of_the_benchmark_is_documented_with_its_bound() -> None:
     from bench.figures import FIGURES
 
