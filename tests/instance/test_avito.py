@@ -206,6 +206,44 @@ def test_a_shop_is_kept_though_avito_is_not_there(world: World) -> None:
     until(lambda: later.account(account["id"])["webhook_enabled"], what="the webhook is there at last")
 
 
+def test_a_token_that_ended_is_renewed_by_itself_and_the_request_repeated_once(world: World) -> None:
+    world = world.another()
+    account = world.connected()
+    nina = world.shop.buyer("Нина", world.shop.item("Полка"))
+    nina.writes("Есть?")
+    until(lambda: "Есть?" in world.in_line(nina), what="the portal has it")
+    wait_idle(world.server)
+    for status in (401, 403):
+        issued, hooks = world.avito.tokens_issued, world.shop.subscriptions
+        world.avito.build.expired_status = status
+        world.shop.loses_tokens()
+        said = len(nina.shown)
+        world.portal.operator(27).writes(world.portal_chat(nina), f"Да, {status}")
+        until(lambda said=said: len(nina.shown) > said, what="the client has the answer")
+        wait_idle(world.server)
+        assert [message.text.split("\n")[-1] for message in nina.shown[said:]] == [f"Да, {status}"]
+        assert world.avito.tokens_issued == issued + 1
+        assert world.shop.subscriptions == hooks, "nothing was changed for it"
+        assert (world.account(account["id"])["state"], world.account(account["id"])["problem"]) == ("working", None)
+
+
+def test_a_right_that_is_missing_is_asked_for_once_and_not_again(world: World) -> None:
+    """Reading marks are not worth a failure: once with the token, once with a new one, then no more."""
+    world = world.another()
+    account = world.connected()
+    zina = world.shop.buyer("Зина", world.shop.item("Ваза"))
+    zina.writes("Есть?")
+    until(lambda: "Есть?" in world.in_line(zina), what="the portal has it")
+    world.avito.faults.refuse(403, f"{zina.chat.id}/read", times=9)
+    for number in (1, 2, 3):
+        world.portal.operator(27).writes(world.portal_chat(zina), f"Да {number}")
+        until(lambda number=number: len(zina.shown) == number + 1, what="the client has the answer")
+        wait_idle(world.server)
+    assert len(world.avito.calls_to(f"{zina.chat.id}/read")) == 2
+    found = world.account(account["id"])
+    assert (found["state"], found["problem"], found["webhook_enabled"]) == ("working", None, True)
+
+
 def test_that_the_client_has_read_is_told_to_the_operator(world: World) -> None:
     """Avito calls nobody about it: the shop's own last words are looked at until then."""
     world = world.another()
