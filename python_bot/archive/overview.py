@@ -9,7 +9,7 @@ from ..db import Storage, Tx
 from ..model import Choices, DialogFilter, DialogOrder, Glimpse, Overview
 from . import filters, pages
 
-LAST_WORDS: Final = 200  # characters
+LAST_WORDS: Final = 600  # characters: a quote may stand before the answer
 _SAID: Final = "NOT w.hidden AND w.source > 0"
 _LAST: Final = f"""(SELECT json_object('kind', w.author_kind, 'deleted', w.deleted_at IS NOT NULL,
         'text', substr(COALESCE(w.text_plain, w.text), 1, {LAST_WORDS}),

@@ -340,6 +340,7 @@ def test_new_words_appear_by_themselves(browser: Browser, scene: Scene) -> None:
 
 
 def test_the_keyboard_alone_leads_everywhere(browser: Browser, scene: Scene) -> None:
+    enter(browser, scene)
     browser.open(scene.url("/"))
     reached = []
     for _ in range(30):
@@ -353,6 +354,56 @@ def test_the_keyboard_alone_leads_everywhere(browser: Browser, scene: Scene) -> 
     assert browser.run("return document.querySelector('.pick').open")
     browser.press("Escape")
     assert not browser.run("return document.querySelector('.pick').open")
+
+
+def test_every_action_is_done_by_the_keyboard_alone(browser: Browser, scene: Scene) -> None:
+    """From the entry to the way out, every stop is seen, and nothing but keys is pressed."""
+    script = """
+      const stop = document.activeElement, seen = (e) => e && getComputedStyle(e).outlineStyle !== 'none';
+      return [stop.matches(arguments[0]), seen(stop) || seen(stop.closest('.row')) || stop.matches('body, main')];"""
+
+    def go(css: str, arrived: str, *, stays: bool = False) -> None:
+        """Tab to it, press Enter, wait for what comes: another page, unless it `stays`."""
+        for _ in range(120):
+            browser.press("Tab")
+            is_there, is_seen = browser.run(script, css)
+            assert is_seen, (css, browser.run("return document.activeElement.outerHTML")[:200])
+            if is_there:
+                break
+        else:
+            raise AssertionError(f"no way to {css}")
+        browser.run("document.body.dataset.left = '1'")
+        browser.press("Enter")
+        place = f"body{'' if stays else ':not([data-left])'} "
+        until(lambda: browser.has(place + arrived), what=f"{css} led to {arrived}")
+
+    browser.devtools("Browser.setDownloadBehavior", behavior="deny")
+    enter(browser, scene)
+    browser.open(scene.url("/"))
+    go(".leave button", "#token")
+    for character in TOKEN:  # the field has the focus
+        browser.press(character)
+    browser.press("Enter")
+    until(lambda: browser.has(".leave"), what="the list is shown")
+    go(".filters summary", ".filters details[open]", stays=True)
+    go(".go button", ".rows")
+    go(f".row > a[href$='/{scene.chat_id}']", ".bubble")
+    go(".tools a[href$='/print']", "#talk.whole")
+    go(".tools a", "#talk:not(.whole)")
+    go(".pick summary", ".pick[open]", stays=True)
+    go(".pick a[href$='format=csv']", ".pick[open]", stays=True)
+    go(".bubble .at", ".sought")
+    go("nav a[href$='/search']", "nav [aria-current][href$='/search']")
+    go("nav a[href$='/figures']", "nav [aria-current][href$='/figures']")
+    go("main details summary", "main details[open] table", stays=True)
+    go("nav a[href$='/health']", "nav [aria-current][href$='/health']")
+    go("form[action$='/compare'] button", ".notice.good")
+    go("nav a[href$='/looks']", "nav [aria-current][href$='/looks']")
+    go(f"td a[href$='/looks?chat_id={scene.chat_id}']", f"td a[href$='/dialogs/{scene.chat_id}']")
+    go(".bottom a[lang='en']", ".bottom a[lang='ru']")
+    go(".bottom .zone button", ".bottom a[lang='ru']")
+    go(".bottom a[lang='ru']", ".bottom a[lang='en']")
+    go(".visit form button", "main")
 
 
 def test_without_a_visit_the_pages_are_closed_and_leaving_ends_it(browser: Browser, scene: Scene) -> None:

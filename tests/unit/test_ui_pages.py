@@ -58,6 +58,14 @@ def test_a_name_that_nobody_can_see_is_none(name: str, seen: str) -> None:
 
 def test_a_line_of_a_list_is_one_line() -> None:
     assert spoken("см. [url=x]сайт[/url]\n\nда") == "см. сайт да"
+    assert len(spoken("да " * 300)) == 200
+
+
+def test_a_line_of_a_list_is_the_answer_and_not_what_it_quotes() -> None:
+    dashes = "-" * 54
+    assert spoken(f"{dashes}\nИван [28.11.2026 10:00]\nКурьером\n{dashes}\nА самовывоз?") == "А самовывоз?"
+    assert spoken(">>да\nнет") == "нет"
+    assert spoken(">>да") == "да"
 
 
 def test_times_are_those_of_the_reader() -> None:

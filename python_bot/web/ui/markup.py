@@ -14,6 +14,7 @@ from ...bbcode import Node, Tag, Text, attribute, link, parse, words
 
 _DRESS: Final = {"b": "strong", "i": "em", "u": "u", "s": "s", "code": "code"}
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"'«»]+", re.IGNORECASE)
+SHOWN: Final = 200  # characters of a line in a list
 _AFTER: Final = ".,;:!?…)]}"
 _PLAIN: Final = re.compile(r"[\[\r]|^>>|^-{54}$|https?://", re.IGNORECASE | re.MULTILINE)
 
@@ -78,5 +79,11 @@ def _tag(tag: Tag, moment: Moment, is_linked: bool) -> str:
 
 
 def spoken(text: str) -> str:
-    """One line for a list: 'см. [url=x]сайт[/url]\\nда' -> 'см. сайт да'."""
-    return " ".join(words(parse(text)).split())
+    """One line for a list: 'см. [url=x]сайт[/url]\\nда' -> 'см. сайт да'. What is quoted was said before."""
+    nodes = parse(text)
+    own = tuple(node for node in nodes if isinstance(node, Text) or node.name != "quote")
+    return _one_line(words(own)) or _one_line(words(nodes))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:SHOWN]
