@@ -346,10 +346,16 @@ _UNLINKED: Final = (
 _ENTRIES: Final = "SELECT id, event, format, body FROM journal WHERE id > ? ORDER BY id LIMIT ?"
 # What goes through a messenger's chat is known by the portal's chat that it became.
 _CHANNEL_CHATS: Final = "SELECT account_id, chat_id FROM channel_chats WHERE portal_chat_id = ?"
-# Somebody writes in it just now: what is not through yet has to arrive.
+# Somebody writes in it just now: what is not through yet has to arrive, and what is through is not sent again.
 _SETTLED: Final = {
-    "channel_message_ids": " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending'))",
-    "channel_messages": " AND status NOT IN ('waiting', 'sending')",
+    "channel_message_ids": (
+        " AND ref NOT IN (SELECT id FROM channel_messages WHERE status IN ('waiting', 'sending')"
+        " OR portal_message_id IN (SELECT message_id FROM messages))"
+    ),
+    "channel_messages": (
+        " AND status NOT IN ('waiting', 'sending')"
+        " AND (portal_message_id IS NULL OR portal_message_id NOT IN (SELECT message_id FROM messages))"
+    ),
     "channel_posts": " AND status NOT IN ('waiting', 'sending')",
 }
 _SESSIONS: Final = "SELECT id FROM sessions WHERE chat_id = ?"

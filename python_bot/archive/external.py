@@ -6,18 +6,29 @@ was given with it, and that it tells again with the message: here the message ge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from ..db import Tx
+from ..model import Message
 
+_OURS: Final = "a.connector_id <> '' AND a.connector_id = (SELECT connector_id FROM dialogs WHERE chat_id = ?1)"
+_KNOWN: Final = f"""SELECT i.ref FROM channel_accounts a JOIN channel_message_ids i ON i.account_id = a.id
+    WHERE {_OURS} AND i.message_id = ?2"""
 # Of two messages with the same number the first one is it: the portal shows what it is given twice as two. Our own
 # notices to the operators are in no messenger.
-_MET: Final = """UPDATE channel_messages SET portal_message_id = ?1
-    WHERE direction = 'in' AND kind <> 'notice' AND portal_message_id IS NULL AND id IN (
-        SELECT i.ref FROM channel_accounts a JOIN channel_message_ids i ON i.account_id = a.id
-        WHERE a.connector_id <> '' AND a.connector_id = (SELECT connector_id FROM dialogs WHERE chat_id = ?2)
-        AND i.message_id = ?3)"""
+_MET: Final = """UPDATE channel_messages SET portal_message_id = ?
+    WHERE id = ? AND direction = 'in' AND kind <> 'notice' AND portal_message_id IS NULL"""
+_LEARNT: Final = f"""INSERT INTO channel_messages
+    (account_id, direction, chat_id, portal_chat_id, portal_message_id, kind, status, at, tries)
+    SELECT a.id, ?3, c.chat_id, ?1, ?2, 'message', ?4, ?5, 1
+    FROM channel_chats c JOIN channel_accounts a ON a.id = c.account_id WHERE c.portal_chat_id = ?1 AND {_OURS}
+    AND NOT EXISTS (SELECT 1 FROM channel_messages k WHERE k.account_id = a.id AND k.portal_message_id = ?2)
+    LIMIT 1 RETURNING id, account_id"""
+# The portal is told of the numbers when all parts have arrived.
+_ARRIVED: Final = f"""UPDATE channel_messages SET status = 'delivered', problem = ''
+    WHERE direction = 'out' AND portal_message_id = ?2 AND status IN ('waiting', 'sending')
+    AND account_id IN (SELECT a.id FROM channel_accounts a WHERE {_OURS}) RETURNING id, account_id"""
+_NUMBER: Final = "INSERT OR IGNORE INTO channel_message_ids (account_id, message_id, ref, number) VALUES (?, ?, ?, ?)"
 
 _ACCOUNT: Final = "SELECT 1 FROM channel_accounts LIMIT 1"
 
@@ -36,10 +47,27 @@ _OF_CHAT: Final = """SELECT json_object('channel', a.channel, 'account_id', a.id
     FROM channel_chats c JOIN channel_accounts a ON a.id = c.account_id WHERE c.portal_chat_id = ?"""
 
 
-def met(tx: Tx, chat_id: int, message_id: int, external_ids: Sequence[str]) -> None:
-    """The portal shows what a messenger knows by these numbers; nothing, when none of our accounts brought it."""
-    for external_id in external_ids:
-        tx.sql.execute(_MET, (message_id, chat_id, external_id))
+def met(tx: Tx, message: Message) -> None:
+    """The portal shows what a messenger knows by the message's numbers; none of ours brought it: nothing happens.
+
+    The portal tells the numbers of an operator's message, too, once it was told that the client has it. What we do not
+    know went through an account of ours before this archive was put in the place of another.
+    """
+    if not message.external_ids or not has_accounts(tx):
+        return
+    chat_id, message_id = message.chat_id, message.message_id
+    is_ours = message.author.kind == "operator"
+    rows = tx.sql.execute(_ARRIVED, (chat_id, message_id)).fetchall() if is_ours else []
+    known = tx.sql.execute(_KNOWN, (chat_id, message.external_ids[0])).fetchone()
+    if known is not None:
+        tx.sql.execute(_MET, (message_id, known[0]))
+    elif not rows and message.author.kind in ("client", "operator"):
+        way = ("out", "delivered") if is_ours else ("in", "sent")
+        rows = tx.sql.execute(_LEARNT, (chat_id, message_id, *way, message.sent_at)).fetchall()
+    if rows:
+        ref, account_id = min(rows)
+        numbers = [(account_id, number, ref, count) for count, number in enumerate(message.external_ids)]
+        tx.sql.executemany(_NUMBER, numbers)
 
 
 def has_accounts(tx: Tx) -> bool:

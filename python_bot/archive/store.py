@@ -222,7 +222,7 @@ class SqliteArchive:
         sessions.line_told(tx, ref, chat.line_id)
         self._people(tx, chat, message)
         self._facts(tx, chat, added=added, message_id=message.message_id, sent_at=message.sent_at)
-        external.met(tx, chat.chat_id, message.message_id, message.external_ids)
+        external.met(tx, message)
         sessions.reached(tx, session, message.message_id)
         is_word = session_events.is_word(message)
         if is_word and session.closed_at is not None and message.sent_at > session.closed_at + sessions.SAME_S:
@@ -306,7 +306,7 @@ class SqliteArchive:
         added = 0
         for item in history.messages:
             added += messages.repair(tx, item, session.id, at)
-            external.met(tx, history.chat_id, item.message.message_id, item.message.external_ids)
+            external.met(tx, item.message)
             self._mentioned(tx, item.message)
         ended_at = session_events.seen_in_history(tx, session.id, history.messages)
         sessions.opening_told(tx, session, history.messages)

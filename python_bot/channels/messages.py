@@ -12,8 +12,9 @@ from .base import Doubt, Incoming, IncomingFile, Person
 
 Status = Literal["waiting", "sending", "sent", "delivered", "read", "failed", "deleted", "dropped"]
 
+_RESTORED: Final = "restored_at"
 NEWEST: Final = 200  # messages, of which one in doubt is looked for among the next
-_IN: Final = "id, account_id, chat_id, status, body, at, tried_at, tries, portal_chat_id"
+_IN: Final = "id, account_id, chat_id, status, body, at, tried_at, tries, portal_chat_id, portal_message_id"
 _OUT: Final = "id, account_id, chat_id, portal_chat_id, portal_message_id, part, kind, status, body, tried_at"
 _WAITING: Final = (
     f"SELECT {_IN} FROM channel_messages WHERE (account_id, chat_id) = (?, ?) AND direction = 'in'"
@@ -23,7 +24,9 @@ _WAITING: Final = (
 
 @dataclass(frozen=True, slots=True)
 class InRow:
-    """Something that happened in a chat and is not yet in the portal. 'sending': nobody knows whether it is."""
+    """Something that happened in a chat and is not yet in the portal. 'sending': nobody knows whether it is, but for a
+    message with the portal's number: that one was seen there.
+    """
 
     id: int
     account_id: int
@@ -34,6 +37,7 @@ class InRow:
     tried_at: int | None
     tries: int
     portal_chat_id: int | None
+    portal_message_id: int | None
 
     @property
     def is_held(self) -> bool:
@@ -74,6 +78,25 @@ class SqliteChannelMessages:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
+    # --- an archive that takes the place of another
+
+    def restored(self, tx: Tx, now: int) -> None:
+        """What waits here may have gone its way in the archive that was there before."""
+        tx.sql.execute(
+            "UPDATE channel_messages SET status = 'sending', tried_at = ?"
+            " WHERE direction = 'in' AND status = 'waiting'",
+            (now,),
+        )
+        tx.sql.execute(
+            "INSERT INTO facts (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2",
+            (_RESTORED, json.dumps(now)),
+        )
+
+    def restored_at(self, tx: Tx) -> int:
+        """What was said before this moment (0: whatever) may have gone through already, though no row here says so."""
+        row = tx.sql.execute("SELECT value FROM facts WHERE name = ?", (_RESTORED,)).fetchone()
+        return int(json.loads(row[0])) if row else 0
+
     # --- in
 
     def add_in(self, tx: Tx, account_id: int, item: Incoming, now: int) -> int | None:
@@ -90,8 +113,15 @@ class SqliteChannelMessages:
         (ref,) = tx.sql.execute(
             "INSERT INTO channel_messages (account_id, direction, chat_id, portal_chat_id, kind, status, body, at)"
             " VALUES (?1, 'in', ?2, (SELECT portal_chat_id FROM channel_chats WHERE (account_id, chat_id) = (?1, ?2)),"
-            " ?3, 'waiting', ?4, ?5) RETURNING id",
-            (account_id, item.chat_id, "notice" if item.by == "system" else item.change, body, now),
+            " ?3, ?6, ?4, ?5) RETURNING id",
+            (
+                account_id,
+                item.chat_id,
+                "notice" if item.by == "system" else item.change,
+                body,
+                now,
+                "sending" if item.by != "system" and item.sent_at < self.restored_at(tx) else "waiting",
+            ),
         ).fetchone()
         if item.change == "message":
             self.add_ids(tx, account_id, ref, (item.message_id,))
@@ -301,9 +331,9 @@ class SqliteChannelMessages:
                 (account_id, since, NEWEST),
             ).fetchall()
             own = tx.sql.execute(
-                "SELECT i.message_id, m.direction = 'out' OR m.at < ? FROM channel_messages m"
-                " JOIN channel_message_ids i ON i.ref = m.id WHERE (m.account_id, m.chat_id) = (?, ?)"
-                " ORDER BY m.id DESC LIMIT ?",
+                "SELECT i.message_id, m.at < ?1 OR (m.at = ?1 AND m.direction = 'out') FROM channel_messages m"
+                " JOIN channel_message_ids i ON i.ref = m.id WHERE (m.account_id, m.chat_id) = (?2, ?3)"
+                " ORDER BY m.id DESC LIMIT ?4",
                 (since, account_id, chat_id, NEWEST),
             ).fetchall()
         before = [row[0] for row in heard] + [message_id for message_id, is_older in own if is_older]
@@ -363,8 +393,8 @@ class SqliteChannelMessages:
 
 
 def _in_row(row: tuple[Any, ...]) -> InRow:
-    ref, account_id, chat_id, status, body, at, tried_at, tries, portal_chat_id = row
+    ref, account_id, chat_id, status, body, at, tried_at, tries, *portal = row
     values = json.loads(body)
     values["sender"] = Person(**values["sender"])
     values["files"] = tuple(IncomingFile(**file) for file in values["files"])
-    return InRow(ref, account_id, chat_id, status, Incoming(**values), at, tried_at, tries, portal_chat_id)
+    return InRow(ref, account_id, chat_id, status, Incoming(**values), at, tried_at, tries, *portal)

@@ -3,7 +3,7 @@
 Callers see `Tx` and our own errors, never SQLite: only the stores open a `Tx`.
 """
 
-from .copies import Frozen, Inspection, KeptCopy, inspect, verdict
+from .copies import RESTORED, Frozen, Inspection, KeptCopy, inspect, verdict
 from .schema import migrate
 from .scratch import ScratchFile, remove_left
 from .storage import Storage
@@ -11,6 +11,7 @@ from .tx import Tx, Writes
 from .writer import name_aside
 
 __all__ = [
+    "RESTORED",
     "Frozen",
     "Inspection",
     "KeptCopy",

@@ -112,6 +112,7 @@ def inspect(path: Path) -> Inspection:
     return Inspection(schema, dialogs, messages)
 
 
+RESTORED: Final = ".restored"  # beside an older archive that took another's place, until an instance has seen it
 STEPS_BETWEEN_LOOKS: Final = 20_000  # of SQLite's machine, between two looks at the clock
 
 

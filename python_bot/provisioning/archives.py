@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
-from ..db import Frozen, inspect
+from ..db import RESTORED, Frozen, inspect
 from ..errors import B24BotError
 from .files import fsync_directory
 from .owner import acting_as_owner
@@ -93,6 +93,8 @@ def put_back(layout: Layout, instance: str, aside: str, place: Place = "upgrade"
         if not (home / aside).exists():
             _rename(home / DATABASE, home / aside)
         _forget_index(home)
+        if place == "upgrade":
+            (home / RESTORED).touch(0o600)
         copy.rename(home / DATABASE)
         fsync_directory(home)
 
@@ -106,6 +108,7 @@ def take_again(layout: Layout, instance: str, aside: str, place: Place = "upgrad
             _rename(home / DATABASE, copy)
         _forget_index(home)
         _rename(home / aside, home / DATABASE)
+        (home / RESTORED).unlink(missing_ok=True)
         fsync_directory(home)
         if place == "rebuild":
             shutil.rmtree(copy.parent)  # it can be made again

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..db import RESTORED
 from . import rendering
 from .backup import Contents
 from .machine import Machine
@@ -76,6 +77,7 @@ def _tree(layout: Layout, contents: Contents, spec: InstanceSpec, *, silent: boo
     (home / "files").mkdir(mode=0o700, exist_ok=True)
     release = Path("/") / layout.release(spec.release).relative_to(layout.root)
     (home / ".venv").symlink_to(release / ".venv")
+    (home / RESTORED).touch(0o600)
     is_off = silent or not spec.enabled or (home / "DISABLED").exists()
     (home / "DISABLED").unlink(missing_ok=True)
     (home / ("DISABLED" if is_off else "ENABLED")).touch(0o600)

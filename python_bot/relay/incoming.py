@@ -147,14 +147,14 @@ class Arrivals:
         """Settle what the portal has; of the rest it is known now that it has not."""
         parts = self._parts
         messages = [row for row in rows if row.happened.change == "message"]
-        present: set[str] = set()
+        present = {row.happened.message_id for row in messages if row.portal_message_id is not None}
         portal_chat_id = chat.portal_chat_id if chat is not None else None
         if portal_chat_id is None and messages:
             chat_id = messages[0].chat_id
             portal_chat_id = parts.channels.archived_chat(held.connector_id, chat_id)
             portal_chat_id = portal_chat_id or parts.portal_chat(held.connector_id, chat_id)
         if portal_chat_id is not None and messages:
-            present = parts.open_line.external_ids(portal_chat_id)
+            present |= parts.open_line.external_ids(portal_chat_id)
         groups, _ = _first_run(messages) if messages else ([], "")
         arrived = [group for group in groups if group[0].happened.message_id in present]
         settled = {row.id for group in arrived for row in group}

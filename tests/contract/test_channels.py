@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from python_bot.archive import SqliteErasure
@@ -103,3 +104,62 @@ def test_an_erased_dialog_leaves_nothing_of_its_messengers_chat(stores: Any) -> 
     assert messages.waiting(number, "tiny:anna", 10) == []
     assert len(messages.waiting(number, "tiny:olena", 10)) == 1
     assert stores.write(lambda tx: messages.ref_of(tx, number, "tiny:anna:1")) is None
+
+
+def test_in_an_archive_that_was_put_in_the_place_of_another_everything_older_is_in_doubt(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    hear(stores, channels, messages, number, said(1))
+    assert stores.write(messages.restored_at) == 0
+    stores.write(lambda tx: messages.restored(tx, T + 3))
+    stores.write(lambda tx: messages.restored(tx, T + 3))  # whoever dies before the sign is taken away sees it again
+    notice = replace(said(2), by="system")
+    hear(stores, channels, messages, number, notice, said(2, chat="tiny:bert"), said(3), said(4))
+    waiting = messages.waiting(number, "tiny:anna", 10)
+    assert [(row.happened.message_id, row.status) for row in waiting] == [
+        ("tiny:anna:1", "sending"),
+        ("tiny:anna:2", "waiting"),
+        ("tiny:anna:3", "waiting"),
+        ("tiny:anna:4", "waiting"),
+    ]
+    assert [row.status for row in messages.waiting(number, "tiny:bert", 10)] == ["sending"]
+
+
+def test_an_edit_of_what_was_never_seen_is_a_message(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    hear(stores, channels, messages, number, replace(said(1, "исправлено"), change="edit"), said(1, "как было"))
+    (row,) = messages.waiting(number, "tiny:anna", 10)
+    assert (row.happened.change, row.happened.text) == ("message", "исправлено")
+    hear(stores, channels, messages, number, replace(said(1, "ещё раз"), key="e2", change="edit"))
+    assert [row.happened.change for row in messages.waiting(number, "tiny:anna", 10)] == ["message", "edit"]
+
+
+def test_what_goes_through_while_a_dialog_is_erased_is_not_sent_again(stores: Any) -> None:
+    channels, messages, number = account(stores)
+    play(stores, [Join(T), Say(10, "привет", T, 1, T)])
+    hear(stores, channels, messages, number, said(1))
+    stores.write(lambda tx: channels.set_portal_chat(tx, number, "tiny:anna", CHAT))
+
+    def deliver(message_id: int) -> None:
+        place, ids = (CHAT, message_id), (f"tiny:anna:{message_id}",)
+        ref = write(lambda tx: messages.begin_part(tx, number, "tiny:anna", place, (0, "text"), {}, T))
+        write(lambda tx: messages.settle_out(tx, number, ref, "delivered", ids))
+
+    write, told = stores.storage.write, []
+
+    class Interrupted:
+        """Somebody writes after the first transaction, and the client has it at once."""
+
+        def write(self, work: Any) -> Any:
+            found = write(work)
+            if not told:
+                told.append(1)
+                play(stores, [Say(50, "ещё", T + 900, 1, T)])
+                deliver(50)
+            return found
+
+    deliver(11)
+    SqliteErasure(Interrupted()).erase(CHAT, T + 800)
+    assert (messages.parts(number, 11), [row.message_ids for row in messages.parts(number, 50)]) == (
+        [],
+        [("tiny:anna:50",)],
+    )

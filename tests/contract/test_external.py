@@ -97,3 +97,23 @@ def test_posts_of_topics_are_no_imported_messages(stores: Any) -> None:
     add(stores, said(-7, "давно", T - 9, None))
     stores.write(lambda tx: messages.begin_part(tx, 1, "tiny:anna", (CHAT, -7), (0, "text"), {}, T))
     assert all("external" not in row for row in json.loads(stores.archive.messages_page(CHAT, -99, 9).items))
+
+
+def test_what_went_through_while_another_archive_was_here_is_known_from_history(stores: Any) -> None:
+    messages = connected(stores)
+    stores.write(lambda tx: stores.archive.describe(tx, OURS, T))
+    asked = said(10, "есть?", T, external_ids=("anna:7",))
+    answered = said(11, "да", T + 1, author=IVAN, external_ids=("anna:8", "anna:9"))
+    for _ in range(2):
+        stores.write(lambda tx: stores.archive.apply_history(tx, history(asked, answered), T + 9))
+    assert stores.message(10)["external"]["message_ids"] == ["anna:7"]
+    assert stores.message(11)["external"]["message_ids"] == ["anna:8", "anna:9"]
+    (part,) = messages.parts(1, 11)
+    assert (part.status, part.message_ids) == ("delivered", ("anna:8", "anna:9"))
+    assert stores.write(lambda tx: messages.unsent(tx, 1, CHAT, 0)) == []
+    stores.write(lambda tx: messages.begin_part(tx, 1, "tiny:anna", (CHAT, 12), (0, "text"), {}, T))
+    doubtful = said(12, "в сомнении", T + 2, author=IVAN, external_ids=("anna:10",))
+    stores.write(lambda tx: stores.archive.apply_history(tx, history(doubtful), T + 9))
+    assert [(part.status, part.message_ids) for part in messages.parts(1, 12)] == [("delivered", ("anna:10",))]
+    again = Incoming("k", "message", "tiny:anna", "anna:7", T, Person("tiny:anna", "Анна"), "есть?")
+    assert stores.write(lambda tx: messages.add_in(tx, 1, again, T)) is None

@@ -108,13 +108,14 @@ def delete_messages(ctx: Ctx) -> dict[str, Any]:
 
 
 def status_delivery(ctx: Ctx) -> dict[str, Any]:
-    """Takes effect only when `message.id` is an array."""
+    """Takes effect only when `message.id` is an array. The message then tells the messenger's numbers as its own."""
     _connector(ctx), _line_id(ctx)
     for item in _messages(ctx):
         message = ctx.core.messages.get(as_int(_map(item.get("im")).get("message_id")))
         external = _map(item.get("message")).get("id")
         if message is not None and isinstance(external, list):
             message.delivered_as = [as_text(value) for value in external]
+            message.params["CONNECTOR_MID"] = list(message.delivered_as)
     return {"SUCCESS": True, "DATA": []}
 
 
