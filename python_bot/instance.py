@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +136,7 @@ class Instance:
             self.archive,
             self.outbox,
             file_queue,
-            lambda kinds: self.worker.wake(kinds),
+            self._wake,
             asks_back=settings.event_mode == "fetch",
             staff=self.staff,
             channels=self.channels,
@@ -161,19 +161,12 @@ class Instance:
             self.is_enabled,
             lambda: self.door.last_event_at,
         )
+        missed = Missed(self.channels, SqliteChannelMessages(self.storage), self.outbox, self._wake)
         self.sync = Sync(
-            self.storage,
-            self.archive,
-            self.compared,
-            self.outbox,
-            self.client,
-            file_queue,
-            self.lines,
-            lambda tx, chat_id: self.missed(tx, chat_id),
+            self.storage, self.archive, self.compared, self.outbox, self.client, file_queue, self.lines, missed
         )
         self.refresh = Refresh(self.intake, self.archive, self.compared, self._may_call)
         self.relay = self._relay()
-        self.missed = Missed(self.channels, self.relay.messages, self.outbox)
         self.accounts = Accounts(self.relay, settings.instance)
         self.pollers = Pollers(self.relay, lambda: self.worker.may_work() and self.is_enabled())
         self.parts = jobs.Parts(
@@ -241,6 +234,9 @@ class Instance:
         self.started_at = time.time()
         self.long_poll = LongPoll(self.archive, lambda: self.is_leaving())
         self.is_leaving: Callable[[], bool] = lambda: False  # the server tells when the process begins to end
+
+    def _wake(self, kinds: Collection[str]) -> None:
+        self.worker.wake(kinds)
 
     def _relay(self) -> RelayParts:
         """Channels of open lines; nothing of a messenger is loaded before it has an account."""

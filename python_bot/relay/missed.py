@@ -6,13 +6,13 @@ The portal's history tells of them when the chat is compared; what no event has 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from ..channels.messages import SqliteChannelMessages, Unsent
 from ..channels.store import Held, SqliteChannels
 from ..db import Tx
-from ..intake import channel_job
+from ..intake import CHANNEL_SEND, channel_job
 from ..model import NewJob
 from ..outbox import Outbox
 
@@ -27,12 +27,18 @@ class Missed:
         channels: SqliteChannels,
         messages: SqliteChannelMessages,
         outbox: Outbox,
+        wake: Callable[[Collection[str]], None],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._channels = channels
         self._messages = messages
         self._outbox = outbox
+        self._wake = wake
         self._now = now
+
+    def stored(self) -> None:
+        """What was found may go: the transaction is on disk."""
+        self._wake((CHANNEL_SEND,))
 
     def __call__(self, tx: Tx, portal_chat_id: int) -> list[NewJob]:
         found = self._channels.of_portal_chat(tx, portal_chat_id)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..archive import Archive, Comparison
 from ..attachments import FileQueue
@@ -72,11 +72,17 @@ def plan(payload: Mapping[str, Any], checks: list[SessionCheck]) -> Ask:
     return Ask(payload["chat_id"], wanted, with_card=bool(wanted) and not is_over)
 
 
-class ReconcileJobs:
-    """Handles jobs of the kind `reconcile`; `limit` follows how long the portal takes for its answers.
+class Missed(Protocol):
+    """What else is to be done about a chat of which the archive now knows what was said."""
 
-    `missed`: what else is to be done about a chat of which the archive now knows what was said.
-    """
+    def __call__(self, tx: Tx, portal_chat_id: int, /) -> list[NewJob]: ...
+
+    def stored(self) -> None:
+        """Told when such jobs are on disk."""
+
+
+class ReconcileJobs:
+    """Handles jobs of the kind `reconcile`; `limit` follows how long the portal takes for its answers."""
 
     def __init__(
         self,
@@ -86,7 +92,7 @@ class ReconcileJobs:
         outbox: Outbox,
         client: BitrixClient,
         files: FileQueue,
-        missed: Callable[[Tx, int], list[NewJob]] = lambda tx, chat_id: [],
+        missed: Missed | None = None,
     ) -> None:
         self._files = files
         self._missed = missed
@@ -188,7 +194,9 @@ class ReconcileJobs:
             if not _began_before(history, job.payload.get("since", 0)):
                 told.append((history, answers.ask.sessions[number], _packed(result)))
         if told:
-            self._storage.write(lambda tx: self._write(tx, job, answers, told, running, title))
+            has_missed = self._storage.write(lambda tx: self._write(tx, job, answers, told, running, title))
+            if has_missed and self._missed is not None:
+                self._missed.stored()
         return refused
 
     def _running(self, answers: Answers) -> tuple[int | None, Any]:
@@ -209,7 +217,8 @@ class ReconcileJobs:
         told: list[tuple[SessionHistory, int, bytes]],
         running: int | None,
         card: Any,
-    ) -> None:
+    ) -> bool:
+        """Whether there is more to be done: see `Missed`."""
         chat_id, asked_at = answers.ask.chat_id, answers.asked_at
         now = time.time()
         attachments, is_gone = 0, True
@@ -221,10 +230,11 @@ class ReconcileJobs:
             if applied == history:  # an answer that tells of something erased is not kept
                 self._compared.keep_answer(tx, history.session_id, chat_id, asked_at, body)
         if is_gone:
-            return
+            return False
         for download in self._files.take_up(tx, job.trace_id, attachments):
             self._outbox.put(tx, download, now)
-        for missed in self._missed(tx, chat_id):
+        more = self._missed(tx, chat_id) if self._missed is not None else []
+        for missed in more:
             self._outbox.put(tx, missed, now)
         # Their own words and history name most people; who is left now has to be asked for.
         if self._archive.nameless(tx, 1):
@@ -237,6 +247,7 @@ class ReconcileJobs:
         if any(history.closed is not True for history, _, _ in told):
             last_at = max((h.messages[-1].message.sent_at for h, _, _ in told if h.messages), default=None)
             self._outbox.put(tx, reconcile_job(chat_id, schedule.next_check(now, last_at), ""), now)
+        return bool(more)
 
 
 Question = tuple[int, int | None, Command]  # index of the Ask, number of the session, what is asked

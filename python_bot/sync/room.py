@@ -9,17 +9,17 @@ from ..archive import Archive, Comparison
 from ..attachments import FileQueue
 from ..bitrix.client import BitrixClient
 from ..db import Storage, Tx
-from ..model import Lines, NewJob
+from ..model import Lines
 from ..outbox import Outbox
 from . import schedule
 from .discover import BEGAN, LOOKED_TO, DiscoverJobs, discover_job, survey_job
 from .imports import ImportJobs
 from .numbers import Numbers
-from .reconcile import ReconcileJobs
+from .reconcile import Missed, ReconcileJobs
 
 
 class Sync:
-    """`lines`: whose sessions are kept when they are found by their number. `missed`: see ReconcileJobs."""
+    """`lines`: whose sessions are kept when they are found by their number. `missed`: for channels of our own."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Sync:
         client: BitrixClient,
         files: FileQueue,
         lines: Callable[[], Lines],
-        missed: Callable[[Tx, int], list[NewJob]] = lambda tx, chat_id: [],
+        missed: Missed | None = None,
     ) -> None:
         numbers = Numbers(client, compared, outbox, lines)
         self.chat_of = numbers.chat_of

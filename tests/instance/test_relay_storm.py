@@ -99,13 +99,14 @@ def test_every_message_arrives_once_and_in_order_though_everybody_dies() -> None
 
 
 def test_what_was_said_while_we_were_away_goes_first() -> None:
-    chats = CHATS[:4]
+    chats, quiet = CHATS[:4], CHATS[4]
     with connected() as (portal, server, box):
-        for chat in chats:
+        for chat in (*chats, quiet):
             box.happens(chat, "0")
-        until(lambda: all(texts(portal, chat) for chat in chats), what="every chat is in the portal")
+        until(lambda: all(texts(portal, chat) for chat in (*chats, quiet)), what="every chat is in the portal")
+        assert portal.wait_quiet()
         server.kill()
-        for chat in chats:
+        for chat in (*chats, quiet):
             portal.operator(27).writes(portal_chat(portal, chat), "1")
         assert portal.wait_quiet()
         server.start()
@@ -113,3 +114,4 @@ def test_what_was_said_while_we_were_away_goes_first() -> None:
             portal.operator(27).writes(portal_chat(portal, chat), "2")
         until(lambda: all(len(box.texts(chat)) == 2 for chat in chats), what="everything arrived")
         assert [text.rpartition("\n")[2] for chat in chats for text in box.texts(chat)] == ["1", "2"] * len(chats)
+        until(lambda: box.texts(quiet), what="what nothing follows is found at the start, too")
