@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Blueprint, Flask
 
 from python_bot.visitors import Visit
 from python_bot.web.access import Caller
@@ -13,6 +14,7 @@ from python_bot.web.errors import ApiError
 from python_bot.web.key_file import KeyFile
 from python_bot.web.ui import asked, bubbles
 from python_bot.web.ui.clock import Clock, span, zone_of
+from python_bot.web.ui.frame import Frame
 from python_bot.web.ui.keeper import Allowed, Keeper, Word, within
 from python_bot.web.ui.markup import shown_name, spoken, written
 
@@ -272,3 +274,18 @@ def test_a_form_belongs_to_one_visit(tmp_path: Any) -> None:
     assert guard.is_form_token("a", guard.form_token("a"))
     for given in (guard.form_token("b"), "", "é"):
         assert not guard.is_form_token("a", given)
+
+
+def test_a_fault_of_ours_is_a_page_without_a_trace_of_the_stack(caplog: pytest.LogCaptureFixture) -> None:
+    app, pages = Flask(__name__), Blueprint("ui", __name__, url_prefix="/ui")
+    Frame(SimpleNamespace(), lambda: "", "/ui").handle_errors(pages)  # type: ignore[arg-type]  # nobody is signed in
+
+    @pages.get("/broken")
+    def broken() -> str:
+        raise RuntimeError("secret detail")
+
+    app.register_blueprint(pages)
+    answer = app.test_client().get("/ui/broken", headers={"Accept-Language": "en"})
+    assert (answer.status_code, answer.mimetype) == (500, "text/html")
+    assert "That did not work" in answer.text and "secret" not in answer.text
+    assert "a page failed in an unforeseen way" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from .render import packed, policy, rendered, versions
 from .texts import ERRORS
 from .texts import TEXTS as COMMON
 from .texts_admin import TEXTS as ADMIN
+
+log = logging.getLogger(__name__)
 
 COOKIE: Final = "b24bot_ui"
 LANGUAGE_COOKIE: Final = "b24bot_lang"
@@ -201,6 +204,11 @@ class Frame:
         def http_error(error: HTTPException) -> Response:
             status = error.code or 500
             return self.error(status, "not_found" if status == 404 else "failed", str(error.name))
+
+        @pages.errorhandler(Exception)
+        def unforeseen(error: Exception) -> Response:
+            log.exception("a page failed in an unforeseen way", extra={"trace_id": trace_id()})
+            return self.error(500, "failed", "")
 
         @pages.errorhandler(StorageError)
         def storage_error(error: StorageError) -> Response:

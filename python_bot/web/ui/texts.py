@@ -236,7 +236,7 @@ TEXTS: Final[dict[Language, dict[str, str]]] = {
 # By code: what happened, what to do.
 ERRORS: Final[dict[Language, dict[str, tuple[str, str]]]] = {
     "ru": {
-        "failed": ("Не получилось", ""),
+        "failed": ("Не получилось", "Администратор сервера найдёт причину в журнале по коду запроса."),
         "not_found": ("Такой страницы нет", "Вернитесь к списку диалогов."),
         "dialog_unknown": ("Такого диалога нет", "Его нет в архиве, или он вам не открыт."),
         "message_unknown": ("Такого сообщения нет", "Вернитесь к диалогу."),
@@ -262,7 +262,7 @@ ERRORS: Final[dict[Language, dict[str, tuple[str, str]]]] = {
         "word_expired": ("Вход через портал устарел", "Откройте приложение в Битрикс24 снова."),
     },
     "en": {
-        "failed": ("That did not work", ""),
+        "failed": ("That did not work", "The administrator of the server finds the cause in the log, by this code."),
         "not_found": ("There is no such page", "Go back to the list of dialogs."),
         "dialog_unknown": ("There is no such dialog", "It is not in the archive, or not open to you."),
         "message_unknown": ("There is no such message", "Go back to the dialog."),
