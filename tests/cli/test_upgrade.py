@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from python_bot.cli.upgrade import switch
-from python_bot.db import Storage
+from python_bot.db import RESTORED, Storage
 from python_bot.errors import B24BotError
 from python_bot.migrations import STEPS
 from python_bot.provisioning.paths import Layout
@@ -155,6 +155,7 @@ def test_back_to_a_release_that_cannot_open_the_archive_only_with_the_former_arc
     assert spec_of(root).release == "0.1.0"
     assert schema_of(home(root) / "dialogs.db") == TODAY
     assert [schema_of(path) for path in home(root).glob("dialogs-*.db")] == [LATER]
+    assert (home(root) / RESTORED).exists(), "what waits in it may have been done since"
 
 
 def test_a_rollback_with_the_former_archive_that_fails_brings_the_present_one_again(root: Path) -> None:
@@ -171,6 +172,7 @@ def test_a_rollback_with_the_former_archive_that_fails_brings_the_present_one_ag
     assert schema_of(home(root) / "dialogs.db") == LATER
     assert schema_of(home(root) / "upgrade/dialogs.db") == TODAY
     assert not list(home(root).glob("dialogs-*.db"))
+    assert not (home(root) / RESTORED).exists()
 
 
 def test_all_are_upgraded_one_first_then_in_waves_of_five(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
