@@ -198,13 +198,7 @@ class Instance:
             accounts=self.accounts,
         )
         self.worker = Worker(
-            home / "worker.lock",
-            self.storage,
-            self.outbox,
-            self.pace,
-            jobs.lanes(self.parts),
-            self.is_enabled,
-            DORMANT,
+            home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled, DORMANT
         )
         index = Index(home / "search.db")
         self.search = IndexedSearch(self.archive, index)
