@@ -17,6 +17,7 @@ import pytest
 
 from python_bot.simulator import SimulatedPortal
 from python_bot.web.api import wanted
+from python_bot.web.api_tokens import FILE_NAME, ApiToken, hash_of, write_tokens
 from tests.instance.tools import at_work, client_message
 from tests.support import TOKEN, Server, until
 from tests.support.server import Answer
@@ -284,6 +285,29 @@ def test_an_employee_sees_what_the_setting_allows_and_nobody_elses_dialogs(settl
     assert employee.get(f"/ui/dialogs/{chat_id}").status == 200
     assert employee.get(f"/ui/dialogs/{chat_id}/export").status == 403
     assert server.sql("SELECT user_id, token FROM looks ORDER BY id DESC LIMIT 1") == [(27, None)]
+
+
+def test_a_token_of_one_line_sees_that_line_alone_and_an_expired_one_nothing(settled: Settled) -> None:
+    _, server, chat_id = settled
+    created, path = "2026-01-01T00:00:00Z", server.home / FILE_NAME
+    path.write_bytes(
+        write_tokens([ApiToken(f"line {line}", "read", created, hash_of(f"token-{line}"), "", line) for line in (3, 4)])
+    )
+    (client_id,) = server.sql("SELECT client_id FROM dialogs WHERE chat_id = ?", chat_id)[0]
+    words = "%D0%B4%D0%BE%D1%81%D1%82%D0%B0%D0%B2%D0%BA%D0%B0"
+    own, other = Visitor(server, "token-3"), Visitor(server, "token-4")
+    lists = ("/ui/", "/ui/rows", f"/ui/search?q={words}", "/ui/figures", f"/ui/?client_id={client_id}")
+    for page in lists:
+        assert "Анна" in own.get(page).text, page
+        assert "Анна" not in other.get(page).text, page
+    for page in ("", "/print", "/news?seen=0"):
+        assert own.get(f"/ui/dialogs/{chat_id}{page}").status == 200, page
+        assert other.get(f"/ui/dialogs/{chat_id}{page}").status == 404, page
+    for page in (f"/ui/dialogs/{chat_id}/export", "/ui/health", "/ui/looks"):
+        assert own.get(page).status == 403, page
+    path.write_bytes(write_tokens([ApiToken("line 3", "read", created, hash_of("token-3"), "2026-01-02T00:00:00Z", 3)]))
+    for visitor in (own, other):
+        assert "/ui/enter" in visitor.get("/ui/").headers["Location"]
 
 
 def test_what_can_be_tried_again_needs_a_form_of_the_visit(settled: Settled) -> None:
