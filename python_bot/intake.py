@@ -142,6 +142,10 @@ class Intake:
         self._storage.write(lambda tx: self._outbox.put(tx, job, self._now()))
         self._wake({job.kind})
 
+    def wake(self, kinds: set[str]) -> None:
+        """Jobs of these kinds were brought forward."""
+        self._wake(kinds)
+
     def count(self, event: str, outcome: str) -> None:
         with self._lock:
             self.counts[event, outcome] = self.counts.get((event, outcome), 0) + 1

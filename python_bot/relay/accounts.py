@@ -14,7 +14,7 @@ from ..db import Tx
 from ..errors import CallRefused, DeliveryFailed, NoSuchAccount, NotAuthorized, PortalError
 from ..model import Job, NewJob
 from .inbox import chat_jobs
-from .kinds import CHANNEL_ATTACH, attach_job
+from .kinds import CHANNEL_ATTACH, CHANNEL_TOPIC, attach_job
 from .openline import connector_id
 from .parts import RelayParts
 from .topics import desk_of
@@ -254,6 +254,9 @@ class Accounts:
         parts.storage.write(
             lambda tx: parts.channels.add_facts(tx, held.account.id, {"topics_problem": problem or None})
         )
+        if not problem and held.facts.get("topics_problem"):
+            parts.storage.write(lambda tx: parts.outbox.hasten(tx, (CHANNEL_TOPIC,), self._now()))
+            parts.intake.wake({CHANNEL_TOPIC})
 
     def _introduce(self, held: Held, identity: Identity) -> Account:
         """At last the messenger says whose account it is."""

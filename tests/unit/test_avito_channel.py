@@ -238,6 +238,20 @@ def test_a_new_secret_takes_the_old_address_back_only_when_the_new_one_stands(
     assert urls(shop) == [("7/second", "3")]
 
 
+@pytest.mark.parametrize("status", [402, 403])
+def test_a_tariff_or_a_right_that_is_missing_is_worth_another_try(
+    avito: AvitoServer, channel: Avito, account: Account, shop: Seller, status: int
+) -> None:
+    """Somebody pays, or takes other keys: nobody has to change the account for it."""
+    avito.faults.refuse(status, "/subscriptions", times=2)
+    with pytest.raises(DeliveryFailed) as caught:
+        channel.attach(account)
+    assert (caught.value.final, caught.value.status, caught.value.retry_after_s) == (False, status, 600.0)
+    avito.faults.clear()
+    channel.attach(account)
+    assert urls(shop) == [("7/first", "3")]
+
+
 def test_webhooks_of_others_are_let_alone(channel: Avito, account: Account, shop: Seller) -> None:
     others = replace(account, id=70)
     channel.attach(others)
