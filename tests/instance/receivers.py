@@ -113,3 +113,46 @@ def read_call(connection: socket.socket) -> Call | None:
             return None
         body += part
     return Call(first.split()[1], headers, body)
+
+
+# --- ways to behave badly
+
+
+def hangs(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    receiver.over.wait(60)
+
+
+def drips(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not receiver.over.wait(0.2):
+        connection.sendall(b"x")
+
+
+def redirects(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    receiver.answer(connection, call, 307, b"Location: " + receiver.url.replace("/hook", "/other").encode())
+
+
+def says_garbage(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    connection.sendall(b"\x00\xff\x00 what do you want\r\n\r\n")
+
+
+def breaks_off(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    connection.sendall(b"HTTP/1.1 2")
+
+
+def fails(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    receiver.answer(connection, call, 500)
+
+
+def is_slow(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    receiver.over.wait(2)
+    receiver.answer(connection, call, 200)
+
+
+def floods(receiver: Receiver, connection: socket.socket, call: Call) -> None:
+    receiver.taken.append(call)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+    with contextlib.suppress(OSError):
+        for _ in range(1000):
+            connection.sendall(b"x" * 65536)
+        receiver.over.set()

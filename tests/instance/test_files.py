@@ -1,16 +1,13 @@
-"""Attachments: fetched from a strict portal through real sockets, kept whole, given out safely."""
+"""Attachments: fetched from a strict portal through real sockets, and kept whole."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
 import urllib.request
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,6 +15,7 @@ import pytest
 from python_bot.db import Storage
 from python_bot.outbox import SqliteOutbox
 from python_bot.simulator import SimulatedPortal
+from tests.instance.attachments import CONTENT, DIGEST, DOWNLOAD, Scene, content, place, reaches, sends, shown
 from tests.instance.test_storage_faults import disk
 from tests.instance.tools import (
     BEARER,
@@ -34,14 +32,6 @@ from tests.instance.tools import (
 )
 from tests.support import Server, until
 
-DOWNLOAD = {"B24BOT_FILES": "download", "B24BOT_DISK_RESERVE_MB": "0"}
-CONTENT = os.urandom(300_000)
-DIGEST = hashlib.sha256(CONTENT).hexdigest()
-
-senders = count()
-
-Scene = tuple[SimulatedPortal, Server]
-
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
@@ -49,46 +39,10 @@ def scene() -> Iterator[Scene]:
         yield scene
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Scene]:
-    """For what only gives files out; every file in a chat of its own."""
-    with at_work(env=DOWNLOAD) as scene:
-        yield scene
-
-
-def sends(portal: SimulatedPortal, content: bytes = CONTENT, name: str = "чек №7.jpg") -> int:
-    """A new client sends a file; its id in Bitrix24 Disk."""
-    message = portal.client("Анна", external_id=f"sender{next(senders)}").writes(
-        "Вот", files=[portal.file(name, content)]
-    )
-    portal.wait_quiet()
-    file_id: int = message.files[0].file_id
-    return file_id
-
-
-def shown(server: Server, file_id: int) -> dict[str, Any]:
-    """The file as the API shows it in its message; empty before the message is archived."""
-    dialogs = server.api("/api/dialogs")["dialogs"]
-    rows = (f for d in dialogs for m in server.messages(d["chat_id"]) for f in m["files"] if f["id"] == file_id)
-    return next(rows, {})
-
-
-def reaches(server: Server, file_id: int, state: str, timeout_s: float = 20.0) -> dict[str, Any]:
-    return until(lambda: (f := shown(server, file_id)).get("state") == state and f, timeout_s, f"the file is {state}")
-
-
-def content(server: Server, file_id: int, **headers: str) -> Any:
-    return server.get(f"/api/files/{file_id}", **(BEARER | headers))
-
-
 def on_disk(server: Server) -> list[str]:
     """Contents, parts and markers; not the lock."""
     root = server.home / "files"
     return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file() and p.name != ".lock")
-
-
-def place(digest: str) -> str:
-    return f"{digest[:2]}/{digest}"
 
 
 def tried(server: Server, file_id: int, problem: str) -> None:
@@ -349,85 +303,7 @@ def test_files_wait_while_the_instance_has_reached_its_limit() -> None:
         assert shown(server, second)["state"] == "waiting"
 
 
-# --- giving out
-
-
-def stored(shared: Scene, name: str, data: bytes = b"<svg onload=alert(1)>") -> Any:
-    portal, server = shared
-    file_id = sends(portal, data, name)
-    reaches(server, file_id, "stored")
-    return content(server, file_id)
-
-
-@pytest.mark.parametrize(
-    "name", ["рисунок.svg", "страница.html", "a.xhtml", "b.xml", "без расширения", "c.js", "d.jpg.htm"]
-)
-def test_what_could_run_in_a_browser_is_an_attachment(shared: Scene, name: str) -> None:
-    answer = stored(shared, name)
-    assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert answer.headers["Content-Disposition"].startswith("attachment;")
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none';")
-
-
-HOSTILE = {
-    "../../etc/passwd": "passwd",
-    "..\\..\\boot.ini": "boot.ini",
-    "отчёт\u202egpj.exe": "отчётgpj.exe",
-    'a"; filename="b.exe': "a_; filename=_b.exe",
-    "line\r\nSet-Cookie: x=1.pdf": "lineSet-Cookie_ x=1.pdf",
-    "😀👨\u200d👩\u200d👧.png": "😀👨\u200d👩\u200d👧.png",
-    "я" * 300 + ".pdf": "я" * 98 + ".pdf",
-    ".htaccess": "htaccess",
-}
-
-
-@pytest.mark.parametrize(("name", "safe"), HOSTILE.items())
-def test_a_name_cannot_play_tricks(shared: Scene, name: str, safe: str) -> None:
-    portal, server = shared
-    file_id = sends(portal, b"x", name)
-    reaches(server, file_id, "stored")
-    answer = content(server, file_id)
-    header = answer.headers["Content-Disposition"]
-    assert "Set-Cookie" not in answer.headers
-    if "filename*=UTF-8''" in header:
-        assert unquote(header.partition("filename*=UTF-8''")[2]) == safe
-    else:
-        assert header.partition("filename=")[2].strip('"') == safe
-
-
-def test_ranges_and_repeated_requests(shared: Scene) -> None:
-    portal, server = shared
-    file_id = sends(portal)
-    reaches(server, file_id, "stored")
-    size = len(CONTENT)
-    part = content(server, file_id, Range="bytes=1000-1999")
-    assert (part.status, part.body) == (206, CONTENT[1000:2000])
-    assert part.headers["Content-Range"] == f"bytes 1000-1999/{size}"
-    assert content(server, file_id, Range="bytes=-5").body == CONTENT[-5:]
-    assert content(server, file_id, Range=f"bytes={size - 3}-").body == CONTENT[-3:]
-    beyond = content(server, file_id, Range=f"bytes={size}-")
-    assert error_code(beyond) == (416, "range_not_satisfiable")
-    assert beyond.headers["Content-Range"] == f"bytes */{size}"
-    assert content(server, file_id, If_None_Match=f'"{DIGEST}"').status == 304
-    other = content(server, file_id, Range="bytes=0-9", If_Range='"another"')
-    assert (other.status, other.body) == (200, CONTENT)
-    head = server.request("HEAD", f"/api/files/{file_id}", **BEARER)
-    assert (head.status, head.body, head.headers["Content-Length"]) == (200, b"", str(size))
-
-
-def test_a_token_is_needed_and_unknown_files_are_said_to_be_so(shared: Scene) -> None:
-    portal, server = shared
-    file_id = sends(portal)
-    reaches(server, file_id, "stored")
-    assert error_code(server.get(f"/api/files/{file_id}")) == (401, "token_missing")
-    assert server.request("HEAD", f"/api/files/{file_id}").status == 401
-    assert error_code(content(server, 99)) == (404, "file_unknown")
-    assert error_code(content(server, 2**70)) == (404, "file_unknown")
-    lost = sends(portal, b"lost")
-    reaches(server, lost, "stored")
-    (server.home / "files" / place(hashlib.sha256(b"lost").hexdigest())).unlink()
-    assert error_code(content(server, lost)) == (404, "file_missing")
+# --- secrets
 
 
 def test_no_token_of_a_link_is_ever_written_down(scene: Scene) -> None:

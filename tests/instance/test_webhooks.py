@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import socket
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
 
-from python_bot.simulator import SimulatedPortal
 from python_bot.web.api_tokens import FILE_NAME, ApiToken, hash_of, new_token, read_tokens, write_tokens
-from tests.instance.receivers import Call, Receiver
-from tests.instance.tools import BEARER, adopt, client_message, error_code, join
+from tests.instance.receivers import (
+    Call,
+    Receiver,
+    breaks_off,
+    drips,
+    fails,
+    floods,
+    hangs,
+    is_slow,
+    redirects,
+    says_garbage,
+)
+from tests.instance.subscribing import EVENTS, ask, instance, new_chats, say, subscribe, told
+from tests.instance.tools import BEARER, error_code, join
 from tests.support import Server, until, vector
-
-EVENTS = ["dialog.opened", "message.created", "message.updated", "message.deleted", "dialog.closed", "dialog.complete"]
-new_chats = count(70_000)
-new_messages = count(800_000)
-
-
-@contextlib.contextmanager
-def instance(**env: str) -> Iterator[Server]:
-    """An instance that may call this machine."""
-    with SimulatedPortal() as portal:
-        server = Server(portal, env={"B24BOT_LINES": "none", "B24BOT_WEBHOOK_HOSTS": "127.0.0.1", **env})
-        adopt(portal, server)
-        with server:
-            yield server
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +43,6 @@ def nobody_else(request: pytest.FixtureRequest) -> Iterator[None]:
             ask(server, "DELETE", f"/api/subscriptions/{each['id']}", status=204)
 
 
-def ask(server: Server, method: str, path: str, body: Any = None, status: int = 200) -> Any:
-    content = None if body is None else json.dumps(body).encode()
-    answer = server.request(method, path, content, **BEARER, Content_Type="application/json")
-    assert answer.status == status, answer.text
-    return answer.json if answer.body else None
-
-
-def subscribe(server: Server, receiver: Receiver, events: list[str] | None = None, **more: Any) -> Any:
-    return ask(server, "POST", "/api/subscriptions", {"url": receiver.url, "events": events or EVENTS, **more}, 201)
-
-
 def add_token(server: Server, name: str, line_id: int | None = None) -> str:
     path, token = server.home / FILE_NAME, new_token()
     known = read_tokens(path) if path.exists() else []
@@ -66,16 +50,6 @@ def add_token(server: Server, name: str, line_id: int | None = None) -> str:
         write_tokens([*known, ApiToken(name, "read", "2026-01-01T00:00:00Z", hash_of(token), "", line_id)])
     )
     return token
-
-
-def say(server: Server, chat_id: int, text: str = "Добрый день!") -> int:
-    number = next(new_messages)
-    assert server.post_event(client_message(number, chat_id, chat_id, text)).status == 200
-    return number
-
-
-def told(calls: list[Call]) -> list[tuple[str, int | None]]:
-    return [(call.event, call.json["data"].get("message", {}).get("message_id")) for call in calls]
 
 
 def test_a_conversation_is_told_in_order_signed_and_as_the_api_shows_it(server: Server) -> None:
@@ -141,46 +115,6 @@ def test_a_ping_says_hello_once_and_shows_what_is_wrong(server: Server) -> None:
 
 
 # --- receivers that behave badly
-
-
-def hangs(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    receiver.over.wait(60)
-
-
-def drips(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while not receiver.over.wait(0.2):
-        connection.sendall(b"x")
-
-
-def redirects(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    receiver.answer(connection, call, 307, b"Location: " + receiver.url.replace("/hook", "/other").encode())
-
-
-def says_garbage(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    connection.sendall(b"\x00\xff\x00 what do you want\r\n\r\n")
-
-
-def breaks_off(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    connection.sendall(b"HTTP/1.1 2")
-
-
-def fails(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    receiver.answer(connection, call, 500)
-
-
-def is_slow(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    receiver.over.wait(2)
-    receiver.answer(connection, call, 200)
-
-
-def floods(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-    receiver.taken.append(call)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
-    with contextlib.suppress(OSError):
-        for _ in range(1000):
-            connection.sendall(b"x" * 65536)
-        receiver.over.set()
 
 
 BAD = {
@@ -408,63 +342,7 @@ def test_neither_a_signing_secret_nor_the_path_of_an_address_is_told_elsewhere(s
         assert all(each["secret"] not in told for each in made)
 
 
-# --- accidents
-
-
-def test_nothing_is_lost_or_disordered_when_the_instance_is_killed() -> None:
-    """With receivers beside it that hang, and one that is late, and refuses or breaks off now and then."""
-    chance = random.Random(5)
-
-    def is_moody(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-        receiver.over.wait(0.02)
-        mood = chance.random()
-        if mood > 0.05:
-            receiver.answer(connection, call, 503 if mood < 0.1 else 200)
-
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(instance())
-        for behave in (hangs, redirects, says_garbage):
-            subscribe(server, stack.enter_context(Receiver(behave)))
-        receiver = stack.enter_context(Receiver(is_moody))
-        made = subscribe(server, receiver, ["dialog.opened", "message.created"])
-        chats = [next(new_chats) for _ in range(4)]
-        said: dict[int, list[int]] = {chat_id: [] for chat_id in chats}
-        for _ in range(4):
-            for chat_id in chats:
-                said[chat_id] += [say(server, chat_id) for _ in range(6)]
-            server.kill()
-            server.start()
-        path = f"/api/subscriptions/{made['id']}"
-        until(lambda: ask(server, "GET", path)["waiting"] == 0, timeout_s=60, what="everything was delivered")
-        for chat_id in chats:
-            mine = [call for call in receiver.taken if call.json["data"]["dialog"]["chat_id"] == chat_id]
-            first_seen = dict.fromkeys(call.json["id"] for call in mine)
-            assert list(first_seen) == sorted(first_seen)
-            assert mine[0].event == "dialog.opened"
-            numbers = dict.fromkeys(number for event, number in told(mine) if event == "message.created")
-            assert list(numbers) == said[chat_id]
-
-
-def test_a_restart_repeats_nothing_and_waits_for_nobody_who_hangs() -> None:
-    def is_late(receiver: Receiver, connection: socket.socket, call: Call) -> None:
-        receiver.over.wait(0.2)
-        receiver.answer(connection, call, 200)
-
-    with instance() as server, Receiver(is_late) as late, Receiver(hangs) as hanging:
-        made = subscribe(server, late, ["message.created"])
-        subscribe(server, hanging, ["message.created"])
-        chats = [next(new_chats) for _ in range(3)]
-        said: list[int] = []
-        for _ in range(2):
-            said += [say(server, chat_id) for chat_id in chats]
-            before = len(late.calls)
-            until(lambda before=before: len(late.calls) > before and hanging.calls, what="calls are under way")
-            server.stop()
-            assert server.process is not None and server.process.returncode == 0
-            server.start()
-        until(lambda: ask(server, "GET", f"/api/subscriptions/{made['id']}")["waiting"] == 0, 30, "all is delivered")
-        numbers = [number for _, number in told(late.calls)]
-        assert sorted(numbers) == sorted(said)
+# --- switched off, and begun anew
 
 
 def test_a_fresh_archive_keeps_the_subscriptions(server: Server) -> None:
