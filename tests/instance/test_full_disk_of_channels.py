@@ -90,7 +90,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         olga.writes("Здравствуйте")
         ivan.writes("Добрый день")
         for chat in (f"tg:{olga.id}", f"av:{ivan.chat.id}"):
-            until(lambda chat=chat: found.shown(chat), what="the dialog has begun")  # type: ignore[misc]
+            until(lambda chat=chat: found.shown(chat), what="the dialog has begun")  # type: ignore[misc]  # no type is inferred for a lambda's default
         wait_idle(server)
         yield found
 
