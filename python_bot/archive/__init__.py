@@ -3,7 +3,8 @@
 from .checkup import SqliteCheckup
 from .comparison import SqliteComparison
 from .completeness import SqliteCompleteness
-from .contract import Archive, Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Source, Staff, Views
+from .contract import Archive, Source, Views
+from .contract_upkeep import Checkup, Comparison, Completeness, Erased, Erasure, Manifests, Staff
 from .erasure import SqliteErasure
 from .manifests import SqliteManifests
 from .overview import SqliteViews

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from ..db import Tx, Writes
 from . import outside, tombstones
-from .contract import Erased
+from .contract_upkeep import Erased
 from .tombstones import Tombstone
 
 T = TypeVar("T")

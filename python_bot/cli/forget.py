@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from ..archive.contract import Erased
+from ..archive import Erased
 from ..archive.outside import Named, Topic
 from ..erasure.forget import Forgetting, Found, Proof
 from ..erasure.whom import Client, InMessenger, Whom

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..archive import SqliteArchive, SqliteErasure
-from ..archive.contract import Erased
+from ..archive import Erased, SqliteArchive, SqliteErasure
 from ..archive.outside import Topic
 from ..archive.person import Traces, packed, words_of_others
 from ..attachments import ContentStore

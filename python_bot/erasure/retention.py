@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ..archive.contract import Erased, Erasure
+from ..archive import Erased, Erasure
 from ..attachments import survey_job
 from ..intake import Intake
 from ..model import Job, NewJob

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..archive import SqliteErasure, outside
-from ..archive.contract import Erased
+from ..archive import Erased, SqliteErasure, outside
 from ..archive.outside import Named, Topic
 from ..archive.person import Traces, traces, traces_outside
 from ..db import Tx
