@@ -24,9 +24,7 @@ from .kinds import portal_place
 AT_ONCE: Final = 50  # chats of one comparison
 LOOK_AHEAD: Final = 500  # waiting jobs among which other chats are looked for
 WINDOW_S: Final = 3600.0  # by then all that changed while we were away was read by itself
-PATIENCE_S: Final = (
-    20.0  # with a portal that does not answer: then clients get what is here, in the order that is known
-)
+PATIENCE_S: Final = 20.0  # with a portal that does not answer: then clients get what is here
 PAUSE_S: Final = 2.0  # between tries, for all chats together
 CALM_S: Final = 60.0  # the same, when the patience is used up
 
