@@ -100,6 +100,8 @@ def _names(chat_id: str, name: str, person: dict[str, Any]) -> set[str]:
     found = {chat_id, str(person.get("id") or ""), str(person.get("phone") or "")}
     if first and last:
         found |= {f"{first} {last}", f"{last} {first}"}
+    if " " in first:
+        found.add(first)  # Avito has one field for both
     if first and name != first and name.startswith(first):
         found.add(name)  # with the advert: 'Иван · Велосипед горный'
     return found - {""}

@@ -92,12 +92,15 @@ def test_a_client_whom_the_portal_does_not_know_goes_with_all_their_chats(shop: 
     assert set(found["topics"]) == {f"https://t.me/c/{group}/{topic.thread_id}" for topic in hers}
     assert (found["known"], found["chats"]) == (True, [])
 
+    with (shop.server.home / "bot.log").open("a", encoding="utf-8") as log:
+        log.write(json.dumps({"message": f"refused: {lena.person.name}"}, ensure_ascii=False) + "\n")
     told = ok(shop.root, *account, "--chat", lena.chat.id, "--yes")
     assert "Nothing is left." in told and all(address in told for address in found["topics"])
     for chat in chats:
         assert set(shop.rows_of(chat).values()) == {0}
         assert places(shop.server.home, chat) == []
-    assert places(shop.server.home, f"av:{lena.person.user_id}") == []
+    for word in (f"av:{lena.person.user_id}", lena.person.name):
+        assert places(shop.server.home, word) == [], word
     keys = {row[0] for row in shop.server.sql("SELECT key FROM channel_seen")}
     assert keys.isdisjoint({lena.chat.messages[0].id, again.chat.messages[0].id, *(f"about:{chat}" for chat in chats)})
     assert {oleg.chat.messages[0].id} <= keys and shop.rows_of(olegs)["channel_topics"] == 1
