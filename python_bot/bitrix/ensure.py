@@ -2,19 +2,23 @@
 
 Bot registered once under the instance's code, handlers bound once, lines attached as asked, all read back. What
 the portal does not allow becomes a plain problem in the report, and the rest goes on in the poorer mode.
+
+Two requests a second are all that we may make, and somebody may be waiting for the end of an installation: what is to
+be read goes in one request, what is to be written in another, with an outcome for each command of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from ..errors import CallRefused, PortalError
 from ..model import Lines
-from .client import BitrixClient, Command
+from .client import BATCH_LIMIT, BitrixClient, Command
 from .payload import Node, number
 
 log = logging.getLogger(__name__)
@@ -72,36 +76,67 @@ def ensure(client: BitrixClient, wish: Wish, known_bot_id: int, nonce: str, know
     Raises PortalUnavailable or NotAuthorized when the portal cannot be asked now; refusals become problems.
     """
     state = PortalState(event_mode=wish.event_mode, handler=wish.public_url)
-    _profile(client, state)
+    found = _look(client, wish, known_bot_id)
+    _profile(found, state)
     if known_bot_id and known_mode not in ("", wish.event_mode):
         _unregister(client, known_bot_id, known_mode)
     if wish.event_mode == "fetch":
         _register_fetching_bot(client, wish, state)
     else:
-        _register_bot(client, wish, state, known_bot_id)
-        _bind(client, wish, state)
-    if state.bot_id:
-        _attach(client, wish, state, known_bot_id)
+        _register_bot(client, wish, state, known_bot_id, found)
+    bindings = _bindings(found, wish, state) if wish.event_mode == "webhook" else []
+    chosen = _lines_to_attach(found, wish, state, known_bot_id) if state.bot_id else []
+    outcomes = _all(client, [*bindings, *_attachments(chosen, state.bot_id)])
+    _bound(state, bindings, outcomes)
+    _attached(state, chosen, outcomes[len(bindings) :])
     if wish.event_mode == "webhook":
         _attempt(state, "event.test", lambda: client.call("event.test", {"nonce": nonce}))
     return state
 
 
-def _attempt(state: PortalState, what: str, action: Any, advice: str = "") -> Any:
+def _look(client: BitrixClient, wish: Wish, known_bot_id: int) -> dict[str, Any]:
+    """Method -> its result, or the PortalError it ended in: how the portal is before anything is changed."""
+    commands = [Command("profile")]
+    if wish.event_mode == "webhook":
+        commands.append(Command("event.get"))
+        if known_bot_id:
+            commands.append(Command("imbot.bot.list"))
+    if wish.lines.all or wish.lines.ids:
+        commands.append(Command("imopenlines.config.list.get", {"PARAMS": {}}))
+    outcomes = client.batch(commands)
+    return {command.method: outcome for command, outcome in zip(commands, outcomes, strict=True)}
+
+
+def _all(client: BitrixClient, commands: Sequence[Command]) -> list[Any]:
+    """The outcomes of all of them, in their order."""
+    outcomes: list[Any] = []
+    for start in range(0, len(commands), BATCH_LIMIT):
+        outcomes += client.batch(commands[start : start + BATCH_LIMIT])
+    return outcomes
+
+
+def _attempt(state: PortalState, what: str, action: Callable[[], Any], advice: str = "") -> Any:
     """The action's value; a refusal becomes a problem of the report and None."""
     try:
         return action()
     except CallRefused as refusal:
-        if refusal.is_passing:
-            raise
-        problem = f"{what}: {refusal.code}" + (f" ({advice})" if advice else "")
-        state.problems.append(problem)
-        log.warning("the portal refused %s", problem)
-        return None
+        return _value(state, what, refusal, advice)
 
 
-def _profile(client: BitrixClient, state: PortalState) -> None:
-    profile = _attempt(state, "profile", lambda: client.call("profile"))
+def _value(state: PortalState, what: str, outcome: Any, advice: str = "") -> Any:
+    """The same for what a batch brought. Raises the errors that pass."""
+    if not isinstance(outcome, PortalError):
+        return outcome
+    if not isinstance(outcome, CallRefused) or outcome.is_passing:
+        raise outcome
+    problem = f"{what}: {outcome.code}" + (f" ({advice})" if advice else "")
+    state.problems.append(problem)
+    log.warning("the portal refused %s", problem)
+    return None
+
+
+def _profile(found: Mapping[str, Any], state: PortalState) -> None:
+    profile = _value(state, "profile", found["profile"])
     if isinstance(profile, dict) and "ADMIN" in profile:
         state.admin = Node(profile).yes("ADMIN")
         if not state.admin:
@@ -126,13 +161,15 @@ def _unregister(client: BitrixClient, bot_id: int, mode: str) -> None:
         log.info("the bot %d of the former mode was gone already: %s", bot_id, refusal.code)
 
 
-def _register_bot(client: BitrixClient, wish: Wish, state: PortalState, known_bot_id: int) -> None:
+def _register_bot(
+    client: BitrixClient, wish: Wish, state: PortalState, known_bot_id: int, found: Mapping[str, Any]
+) -> None:
     for code in (wish.bot_code, _other_code(wish)):
-        bot_id = number(_attempt(state, "imbot.register", lambda c=code: client.call("imbot.register", _bot(wish, c))))
+        bot_id = number(_attempt(state, "imbot.register", partial(client.call, "imbot.register", _bot(wish, code))))
         if not bot_id:
             return
         try:
-            if bot_id != known_bot_id or _registered_name(client, bot_id) != wish.bot_name:
+            if bot_id != known_bot_id or _registered_name(found["imbot.bot.list"], bot_id) != wish.bot_name:
                 # Registering again never renames; and only the owner may update, which unmasks a foreign bot.
                 fields = {"PROPERTIES": {"NAME": wish.bot_name}}
                 client.call("imbot.update", {"BOT_ID": bot_id, "FIELDS": fields})
@@ -161,8 +198,9 @@ def _other_code(wish: Wish) -> str:
     return f"{wish.bot_code}_{hashlib.sha256(wish.public_url.encode()).hexdigest()[:8]}"
 
 
-def _registered_name(client: BitrixClient, bot_id: int) -> str:
-    bots = client.call("imbot.bot.list")
+def _registered_name(bots: Any, bot_id: int) -> str:
+    if isinstance(bots, PortalError):
+        raise bots
     return next((b.text("NAME") for b in Node(bots).nodes() if b.number("ID") == bot_id), "")
 
 
@@ -186,24 +224,21 @@ def _register_fetching_bot(client: BitrixClient, wish: Wish, state: PortalState)
 # --- events --------------------------------------------------------------------------------------------------
 
 
-def _bind(client: BitrixClient, wish: Wish, state: PortalState) -> None:
+def _bindings(found: Mapping[str, Any], wish: Wish, state: PortalState) -> list[Command]:
     """Bind what is missing, then take away our bindings to a former URL: twice is harmless, never would be a loss."""
-    rows = _attempt(state, "event.get", lambda: client.call("event.get"))
+    rows = _value(state, "event.get", found["event.get"])
     bound = {(row.text("event").upper(), row.text("handler")) for row in Node(rows).nodes()}
     handler = wish.public_url
-    commands = [
-        Command("event.bind", {"event": event, "handler": handler})
-        for event in BOUND_EVENTS
-        if (event, handler) not in bound
+    missing = [event for event in BOUND_EVENTS if (event, handler) not in bound]
+    former = [(event, url) for event, url in sorted(bound) if event in BOUND_EVENTS and url != handler]
+    return [
+        *(Command("event.bind", {"event": event, "handler": handler}) for event in missing),
+        *(Command("event.unbind", {"event": event, "handler": url}) for event, url in former),
     ]
-    commands += [
-        Command("event.unbind", {"event": event, "handler": url})
-        for event, url in sorted(bound)
-        if event in BOUND_EVENTS and url != handler
-    ]
-    if not commands:
-        return
-    for command, outcome in zip(commands, client.batch(commands), strict=True):
+
+
+def _bound(state: PortalState, bindings: Sequence[Command], outcomes: Sequence[Any]) -> None:
+    for command, outcome in zip(bindings, outcomes, strict=False):
         if isinstance(outcome, CallRefused) and outcome.is_passing:
             raise outcome
         if isinstance(outcome, CallRefused) and not _harmless(outcome):
@@ -224,27 +259,24 @@ def wanted_fields(bot_id: int) -> dict[str, str]:
     return dict(zip(LINE_FIELDS, ("Y", str(bot_id), "always", str(BOT_WAIT_S), "close"), strict=True))
 
 
-def _attach(client: BitrixClient, wish: Wish, state: PortalState, former_bot_id: int) -> None:
+def _lines_to_attach(found: Mapping[str, Any], wish: Wish, state: PortalState, former_bot_id: int) -> list[int]:
     if not wish.lines.all and not wish.lines.ids:
-        return
-    rows = _attempt(
-        state, "imopenlines.config.list.get", lambda: client.call("imopenlines.config.list.get", {"PARAMS": {}})
-    )
+        return []
+    rows = _value(state, "imopenlines.config.list.get", found["imopenlines.config.list.get"])
     lines = {line_id: row for row in Node(rows).nodes() if (line_id := row.number("ID"))}
     wanted = wanted_fields(state.bot_id)
     chosen: list[int] = []
     for line_id, row in lines.items():
         if not wish.lines.all and line_id not in wish.lines.ids:
             continue
-        found = "attached" if _matches(row, wanted) else _obstacle(wish, row, (0, state.bot_id, former_bot_id))
-        state.lines[str(line_id)] = {"name": row.text("LINE_NAME"), "state": found or "attaching"}
-        if not found:
+        now = "attached" if _matches(row, wanted) else _obstacle(wish, row, (0, state.bot_id, former_bot_id))
+        state.lines[str(line_id)] = {"name": row.text("LINE_NAME"), "state": now or "attaching"}
+        if not now:
             chosen.append(line_id)
     for line_id in wish.lines.ids:
         if line_id not in lines:
             state.problems.append(f"line {line_id}: the portal has no such line")
-    for start in range(0, len(chosen), 25):
-        _attach_some(client, state, chosen[start : start + 25], wanted)
+    return chosen
 
 
 def _obstacle(wish: Wish, row: Node, ours: tuple[int, ...]) -> str:
@@ -258,12 +290,22 @@ def _matches(row: Node, wanted: dict[str, str]) -> bool:
     return all(row.text(name) == value for name, value in wanted.items())
 
 
-def _attach_some(client: BitrixClient, state: PortalState, line_ids: list[int], wanted: dict[str, str]) -> None:
+def _attachments(line_ids: Sequence[int], bot_id: int) -> list[Command]:
     """Write the five fields and read them back: `true` alone does not mean that the portal kept them."""
-    commands = [Command("imopenlines.config.update", {"CONFIG_ID": i, "PARAMS": wanted}) for i in line_ids]
-    commands += [Command("imopenlines.config.get", {"CONFIG_ID": i}) for i in line_ids]
-    outcomes = client.batch(commands)
-    for line_id, written, read in zip(line_ids, outcomes, outcomes[len(line_ids) :], strict=False):
+    wanted = wanted_fields(bot_id)
+    return [
+        command
+        for line_id in line_ids
+        for command in (
+            Command("imopenlines.config.update", {"CONFIG_ID": line_id, "PARAMS": wanted}),
+            Command("imopenlines.config.get", {"CONFIG_ID": line_id}),
+        )
+    ]
+
+
+def _attached(state: PortalState, line_ids: Sequence[int], outcomes: Sequence[Any]) -> None:
+    wanted = wanted_fields(state.bot_id)
+    for line_id, written, read in zip(line_ids, outcomes[::2], outcomes[1::2], strict=True):
         line = state.lines[str(line_id)]
         if isinstance(written, CallRefused) and not written.is_passing:
             line["state"] = "refused"

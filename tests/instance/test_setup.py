@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from python_bot.bitrix.ensure import BOUND_EVENTS
 from python_bot.simulator import App, SimulatedPortal
 from python_bot.simulator.model import Bot, User
 from tests.instance.tools import adopt, at_work, client_message, install_event, status, wait_idle
 from tests.support import Server, free_port, until
 from tests.support.payloads import CLIENT_ID
 
+SET_UP = {"profile", "imbot.register", "imbot.update", "event.bind", "imopenlines.config.update", "event.test"}
 FIVE = ("WELCOME_BOT_ENABLE", "WELCOME_BOT_ID", "WELCOME_BOT_JOIN", "WELCOME_BOT_TIME", "WELCOME_BOT_LEFT")
 
 
@@ -223,6 +225,52 @@ def test_sixty_lines_are_attached_in_a_few_requests(portal: SimulatedPortal) -> 
         assert all(bot_fields(portal, n) == attached(report["bot_id"]) for n in (3, *range(10, 70)))
         assert len([call for call in portal.calls if not call.in_batch]) < 15
         assert portal.limits.refused == 0
+
+
+def requests(portal: SimulatedPortal, first: int) -> list[list[str]]:
+    """Each request since then: its method, or those of its batch."""
+    found: list[list[str]] = []
+    batch: list[str] = []
+    for call in portal.calls[first:]:
+        if call.in_batch:
+            batch.append(call.method)
+        else:
+            found.append(batch if call.method == "batch" else [call.method])
+            batch = []
+    return found
+
+
+def test_a_set_up_takes_as_few_requests_as_it_can(portal: SimulatedPortal) -> None:
+    """Two requests a second are all that there are, and whoever presses 'Install' waits for the end."""
+    with set_up(portal) as server:
+        settled(server)
+        (writing,) = [found for found in requests(portal, 0) if "event.bind" in found]
+        assert writing == ["event.bind"] * 9 + ["imopenlines.config.update", "imopenlines.config.get"]
+        assert {handler.event for handler in portal.core.handlers} >= set(BOUND_EVENTS)
+        methods = [found for found in requests(portal, 0) if found[0] in SET_UP]
+        assert len(methods) == 5, methods  # looked, registered, named, written, tested
+        first = len(portal.calls)
+        restarted(server)
+        methods = [found for found in requests(portal, first) if found[0] in SET_UP]
+        assert methods == [
+            ["profile", "event.get", "imbot.bot.list", "imopenlines.config.list.get"],
+            ["imbot.register"],
+            ["event.test"],
+        ]
+        assert portal.limits.refused == 0
+
+
+def test_each_command_of_the_one_request_has_an_outcome_of_its_own(portal: SimulatedPortal) -> None:
+    server = set_up(portal)
+    portal.faults.fail("event.bind", "ACCESS_DENIED", 403, times=2)
+    with server:
+        report = settled(server)
+        assert report["problems"] == ["event.bind ONAPPINSTALL: ACCESS_DENIED", "event.bind ONAPPUPDATE: ACCESS_DENIED"]
+        assert {event for event, _ in bound(portal)} >= set(BOUND_EVENTS[2:])
+        assert bot_fields(portal, 3) == attached(report["bot_id"])
+        # What could not be bound is tried at the next start.
+        assert restarted(server)["problems"] == []
+        assert {event for event, _ in bound(portal)} >= set(BOUND_EVENTS)
 
 
 # --- rights that lack -----------------------------------------------------------------------------------------
