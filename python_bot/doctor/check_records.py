@@ -64,7 +64,10 @@ def recorded(facts: Facts) -> Iterator[Finding]:
         return
     event_s = archive.last_event_s
     is_kept = event_s is not None and event_s < (days - 1) * DAY_S and facts.subject.wish.event_mode == "webhook"
-    if event_s is not None and is_kept and (archive.traffic_s is None or archive.traffic_s - event_s > JOURNAL_LATE_S):
+    late_s = 0.0  # how much later than the newest event the newest request is, or how long a first one is awaited
+    if event_s is not None and is_kept:
+        late_s = event_s if archive.traffic_s is None else archive.traffic_s - event_s
+    if event_s is not None and late_s > JOURNAL_LATE_S:
         newest = span(archive.traffic_s) if archive.traffic_s is not None else "-"
         yield yellow("F", "journal_gap", event=span(event_s), request=newest)
     else:

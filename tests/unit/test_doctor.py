@@ -184,6 +184,7 @@ CASES: Final[dict[str, tuple[Facts, list[str]]]] = {
     ),
     "a journal that stopped": (with_archive(traffic_s=9000.0), ["journal_gap"]),
     "a journal that was emptied": (with_archive(traffic=(), traffic_s=None), ["journal_gap"]),
+    "a first event that is about to be journaled": (with_archive(traffic=(), traffic_s=None, last_event_s=0.4), []),
     "an event older than the journal": (with_archive(traffic=(), traffic_s=None, last_event_s=14.0 * 86_400), []),
     "a journal that is switched off": (
         replace(with_archive(traffic=(), traffic_s=None), subject=replace(HEALTHY.subject, journal_days=0)),
