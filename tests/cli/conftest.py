@@ -23,4 +23,6 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         until(lambda: portal.handed_over(message.chat_id), what="the hand-over")
         wait_idle(server)
         portal.wait_quiet()
+        journaled = "SELECT 1 FROM http_journal WHERE kind = 'event' AND outcome = 'ok'"
+        until(lambda: server.sql(journaled), what="its journal, written once a second, has the events")
         yield Shop(tmp_path, portal, server)
