@@ -45,14 +45,9 @@ def put_on(
     def conversation(chat_id: int) -> AnyResponse:
         if (turned_away := frame.admit()) is not None:
             return turned_away
-        refuse_hidden(views, frame, chat_id)
-        text = archive.dialog(chat_id)
-        if text is None:
-            raise Refused(404, "dialog_unknown")
-        frame.keeper.note_look(frame.visit(), chat_id, "opened")
+        told = opened(chat_id)
         before, after, at = (read_number(request.args.get(name, "")) for name in ("before", "after", "at"))
         found = views.glimpse(chat_id, PAGE, before=before, after=after, at=at)
-        told = json.loads(text)
         weaver = bubbles.Weaver(bubbles.events(told["sessions"]), frame.clock(), found.behind)
         ids = [row["shown"]["message_id"] for row in found.rows]
         return frame.show(
@@ -70,6 +65,16 @@ def put_on(
             at=at,
             span=_span,
         )
+
+    def opened(chat_id: int) -> dict[str, Any]:
+        """The dialog, for whoever may see it; that they looked is written down. Raises Refused."""
+        refuse_hidden(views, frame, chat_id)
+        text = archive.dialog(chat_id)
+        if text is None:
+            raise Refused(404, "dialog_unknown")
+        frame.keeper.note_look(frame.visit(), chat_id, "opened")
+        told: dict[str, Any] = json.loads(text)
+        return told
 
     def about(dialog: dict[str, Any]) -> dict[str, Any]:
         """What every page of a conversation tells of it and draws it with."""
@@ -90,12 +95,7 @@ def put_on(
         """The whole conversation on one page, however long, sent while it is read."""
         if (turned_away := frame.admit()) is not None:
             return turned_away
-        refuse_hidden(views, frame, chat_id)
-        text = archive.dialog(chat_id)
-        if text is None:
-            raise Refused(404, "dialog_unknown")
-        frame.keeper.note_look(frame.visit(), chat_id, "opened")
-        told, clock = json.loads(text), frame.clock()
+        told, clock = opened(chat_id), frame.clock()
         weaver, facts = bubbles.Weaver(bubbles.events(told["sessions"]), clock), about(told["dialog"])
         # Nothing that somebody wrote holds this mark: what they write is escaped.
         head, _, tail = frame.text("print.html", **facts).partition(HERE)
