@@ -47,11 +47,10 @@ class ConnectorSettings:
         left, _ = self._limiter.take(address)
         if left < 0:
             return refused(429, "too_many_requests", opened)
-        status, reason = self._admit(opened, note)
-        if reason:
+        if reason := self._refusal(opened, note):
             self._metrics.count("installation", outcome="refused")
             note.error_code = reason
-            return refused(status, reason, opened)
+            return refused(200, reason, opened)
         note.outcome = "ok"
         candidate = opened.candidate
         shown = self._shown(candidate.connector_id, candidate.line_id)
@@ -64,18 +63,18 @@ class ConnectorSettings:
         context = {"language": opened.language, "portal": opened.portal, "line": candidate.line_id}
         return Reply(200, "connector.html", {**context, **shown})
 
-    def _admit(self, opened: Opened, note: Note) -> tuple[int, str]:
-        """(HTTP status, why not); the reason is '' for an administrator, as the portal says."""
+    def _refusal(self, opened: Opened, note: Note) -> str:
+        """Why not; '' for an administrator, as the portal says."""
         try:
             with caused_by(Cause(note.trace_id)):
                 portal, person = self._desk.admit(opened.form)
         except NotAdmitted as refusal:
-            return 403, "connector_not_administrator" if refusal.code == "not_administrator" else refusal.code
+            return "connector_not_administrator" if refusal.code == "not_administrator" else refusal.code
         except (NotAuthorized, CallRefused) as error:
             log.warning("the settings of a connector stay closed: %s", error, extra={"trace_id": note.trace_id})
-            return 403, "portal_refused"
+            return "portal_refused"
         except PortalUnavailable:
-            return 503, "portal_unavailable"
+            return "portal_unavailable"
         candidate = opened.candidate
         log.warning(
             "administrator %d of %s chose line %d for the connector %s",
@@ -85,7 +84,7 @@ class ConnectorSettings:
             candidate.connector_id,
             extra={"trace_id": note.trace_id},
         )
-        return 200, ""
+        return ""
 
     def _shown(self, connector: str, line_id: int) -> dict[str, Any]:
         """How the channel stood when the page was opened."""

@@ -69,7 +69,10 @@ OK: Final = Reply()
 
 
 def refused(status: int, reason: str, opened: Opened) -> Reply:
-    """The settings of a connector stay closed. `reason`: a name in page_texts."""
+    """The settings of a connector stay closed. `reason`: a name in page_texts.
+
+    A person in a frame of the portal is to read why: 200 like its other pages, unless another try would do.
+    """
     context = {"language": opened.language, "portal": opened.portal, "reason": reason}
     return Reply(status, "connector_refused.html", context)
 
@@ -288,8 +291,8 @@ def _settings(opened: Opened, stored: Installation | None, note: Note) -> Reply:
         reason = "another_portal"
     if reason:
         note.error_code = reason
-        return refused(403, reason, opened)
-    return replace(refused(403, "portal_refused", opened), opened=opened)
+        return refused(200, reason, opened)
+    return replace(refused(200, "portal_refused", opened), opened=opened)
 
 
 def _connector_settings(tree: dict[str, Any]) -> tuple[str, int]:

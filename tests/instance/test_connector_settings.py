@@ -62,14 +62,14 @@ def opened(world: World, user_id: int = 1, /, *, app: App | None = None, languag
 def test_an_employee_who_is_no_administrator_is_told_so(world: World) -> None:
     portal = world[0]
     for answer in (opened(world, 27), opened(world, 27, ADMIN="Y", IS_ADMIN="true", user_id="1")):
-        assert answer.status == 403
+        assert answer.status == 200
         assert CLOSED in answer.text and "только администратор портала" in answer.text
         assert answer.headers["Content-Security-Policy"].endswith(f"frame-ancestors {portal.url}")
         assert answer.headers["Cache-Control"] == "no-store"
     assert "Only an administrator" in opened(world, 27, language="de").text
     portal.core.users[1].admin = False
     try:
-        assert opened(world).status == 403
+        assert CLOSED in opened(world).text
     finally:
         portal.core.users[1].admin = True
 
@@ -79,7 +79,7 @@ def test_a_token_that_is_nobodys_or_another_applications_opens_nothing(world: Wo
     other = world[0].install_app("http://other.example/", client_id="local.other", send=False)
     refused = world[1].metric('b24bot_installation{outcome="refused"}')
     for answer in (opened(world, AUTH_ID="x" * 70), opened(world, app=other), opened(world, AUTH_ID="é<script>")):
-        assert answer.status == 403
+        assert answer.status == 200
         assert CLOSED in answer.text and "не подтвердил" in answer.text and "<script>" not in answer.text
     assert world[1].metric('b24bot_installation{outcome="refused"}') == refused + 3
 
@@ -89,7 +89,7 @@ def test_a_token_that_is_nobodys_or_another_applications_opens_nothing(world: Wo
 def test_another_member_id_than_the_portals_is_refused_without_a_call(member_id: str, world: World) -> None:
     calls = len(world[0].calls)
     answer = opened(world, member_id=member_id)
-    assert answer.status == 403 and "другой портал" in answer.text
+    assert answer.status == 200 and "другой портал" in answer.text
     assert len(world[0].calls) == calls
 
 
@@ -109,14 +109,14 @@ def test_another_domain_is_never_asked(world: World, stranger: Stranger) -> None
 )
 def test_settings_of_no_line_say_so(options: str, world: World) -> None:
     answer = opened(world, PLACEMENT_OPTIONS=options)
-    assert answer.status == 403 and "не назвал" in answer.text
+    assert answer.status == 200 and "не назвал" in answer.text
 
 
 @pytest.mark.usefixtures("nothing_changes")
 def test_a_portal_that_is_silent_lets_nobody_in(world: World) -> None:
     world[0].faults.html(status=502, times=1)
     answer = opened(world)
-    assert answer.status == 503 and "не отвечает" in answer.text
+    assert answer.status == 200 and "не отвечает" in answer.text
 
 
 @pytest.mark.usefixtures("nothing_changes")
@@ -124,7 +124,7 @@ def test_the_address_of_the_connectors_events_opens_no_settings(world: World) ->
     request = app_of(world).open(1, "SETTING_CONNECTOR", OPTIONS)
     query = request.url.partition("?")[2]
     path = f"/b24/handler?secret={ENV['B24_HANDLER_SECRET']}&{query}"
-    assert world[1].post_event(request.body.encode(), path).status == 403
+    assert CLOSED in world[1].post_event(request.body.encode(), path).text
 
 
 def test_an_administrator_connects_the_line_and_sees_it_when_it_works(world: World) -> None:
