@@ -57,11 +57,19 @@ class Writer:
 
     def connection(self) -> sqlite3.Connection:
         """To the file that has the name now. Raises StorageError."""
-        if self._connection is not None and identity_of(self.path) != self._identity:
+        former = self._identity
+        was_removed = self._connection is not None and identity_of(self.path) != former
+        if self._connection is not None and was_removed:
             log.warning("the archive file was removed or replaced: opening it anew")
             self._connection.close()
             self._connection = None
-        return self._connection or self.open()
+        if self._connection is not None:
+            return self._connection
+        connection = self.open()
+        # A new file may have got the number that the system gave the former one.
+        if was_removed or (former is not None and self._identity != former):
+            _number_apart(connection)
+        return connection
 
     def give_up_transaction(self, problem: BaseException) -> None:
         """Roll back. After trouble with the file the next `connection` is a fresh one: it re-reads everything."""
@@ -210,3 +218,15 @@ def name_aside() -> str:
 def _stamp() -> str:
     """Part of a file's name: when, and something that two in one second do not share."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(2).hex()}"
+
+
+def _number_apart(connection: sqlite3.Connection) -> None:
+    """In a new file, numbers that the former one did not have: whoever still works on a job of that one tells by its
+    number how it ended, and must not meet another."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+        return
+    connection.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT name, ? FROM sqlite_master WHERE type = 'table'"
+        " AND sql LIKE '%AUTOINCREMENT%' AND name NOT IN (SELECT name FROM sqlite_sequence)",
+        (time.time_ns() // 1_000_000,),
+    )

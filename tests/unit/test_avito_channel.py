@@ -193,6 +193,20 @@ def test_a_shop_may_be_given_another_pace(avito: AvitoServer, account: Account, 
     assert leave(slow) == 0
 
 
+def test_a_shop_whose_turns_are_used_up_is_unsubscribed_all_the_same(
+    avito: AvitoServer, account: Account, shop: Seller, http: Http
+) -> None:
+    """Nobody would do it later: the account is gone by then."""
+    channel = Avito(Client(http, avito.url, pace=Pace(patience_s=0.0)), lambda account: f"{HOOKS}{account.id}/")
+    slow = replace(account, options={"requests_per_minute": 12})
+    channel.attach(slow)
+    with pytest.raises(DeliveryFailed):
+        for _ in range(20):
+            channel.poll(slow, "", lambda: False)
+    channel.detach(slow)
+    assert shop.subscriptions == []
+
+
 # --- the webhook
 
 

@@ -32,7 +32,7 @@ from ..base import (
 from ..http import Http
 from . import hooks, inbound, outbound, poller
 from .client import Client
-from .options import per_minute
+from .options import MOST, per_minute
 
 HEARD_KEPT: Final = 10_000  # messages that a webhook told, remembered to judge it by
 RENEW_S: Final = 600.0
@@ -160,7 +160,8 @@ class Avito:
         return HookState(urlsplit(ours).hostname or "" if is_ours else "", is_ours, is_needed=False)
 
     def detach(self, account: Account) -> None:
-        hooks.unsubscribe(self._post(account), self._hook_url(account))
+        """Whatever pace was chosen: these few are the last ones, and nobody asks a second time."""
+        hooks.unsubscribe(self._post(account, MOST), self._hook_url(account))
 
     def read_hook(self, account: Account, body: bytes) -> Sequence[Happened]:
         happened = inbound.read_hook(account.identity.external_id, body)
@@ -224,8 +225,9 @@ class Avito:
         pace = per_minute(account.options)
         return lambda path, fields: self._client.get(account.secrets, path, fields, per_minute=pace)
 
-    def _post(self, account: Account) -> hooks.Post:
-        pace = per_minute(account.options)
+    def _post(self, account: Account, pace: int = 0) -> hooks.Post:
+        """`pace`: requests a minute, when not those of the account."""
+        pace = pace or per_minute(account.options)
         return lambda path, payload: self._client.post(account.secrets, path, payload, per_minute=pace)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from python_bot.db import Storage
 from python_bot.errors import StorageError
+from python_bot.model import NewJob
+from python_bot.outbox import SqliteOutbox
 from tests.unit.db.tools import fact, in_file, opened, put, set_aside
 
 
@@ -40,6 +42,19 @@ def test_a_file_deleted_while_running_is_made_anew(storage: Storage, path: Path,
     assert in_file(path) == ["after", *(f"more{i}" for i in range(5))]
     storage.close()
     assert in_file(path) == ["after", *(f"more{i}" for i in range(5))]
+
+
+def test_a_job_of_a_file_that_is_gone_ends_without_meeting_one_of_the_new_file(storage: Storage, path: Path) -> None:
+    """A worker that does it now tells by its number how it ended."""
+    outbox = SqliteOutbox(storage)
+    storage.write(lambda tx: outbox.put(tx, NewJob("handover", {}, "a", "a"), 1.0))
+    (claimed,) = storage.write(lambda tx: outbox.claim(tx, ("handover",), 1, 2.0, 60.0))
+    delete(path)
+    storage.write(lambda tx: outbox.put(tx, NewJob("handover", {}, "b", "b"), 3.0))
+    storage.write(lambda tx: outbox.done(tx, [claimed.id]))
+    assert [job.lane for job in outbox.waiting(9)] == ["b"]
+    storage.write(lambda tx: outbox.postpone(tx, claimed.id, 9e9, "too late"))
+    assert [job.due_at for job in outbox.waiting(9)] == [3.0]
 
 
 def test_a_replaced_file_is_noticed(storage: Storage, path: Path, tmp_path: Path) -> None:
