@@ -97,17 +97,16 @@ def ask(get: Get, user_id: str, cursor: Cursor, is_stopping: Callable[[], bool])
 
 def _read(get: Get, user_id: str, chat_id: str, message_id: str, at: int) -> Sequence[Happened] | None:
     """That the client has read up to this message; None: not yet. Nothing when it is there no more."""
-    is_found: list[Mapping[str, Any]] = []
 
     def is_enough(row: Mapping[str, Any]) -> bool:
         created = row.get("created")
-        is_found.extend([row] if row.get("id") == message_id else [])
-        return bool(is_found) or (isinstance(created, int) and created < at - OVERLAP_S)
+        return isinstance(created, int) and created < at - OVERLAP_S
 
-    messages(get, user_id, chat_id, is_enough)
-    if not is_found:
+    rows = messages(get, user_id, chat_id, is_enough)
+    own = next((row for row in rows if row.get("id") == message_id), None)
+    if own is None:
         return ()
-    reads = [one for one in read_message(user_id, chat_id, is_found[0]) if isinstance(one, ReadUpTo)]
+    reads = [one for one in read_message(user_id, chat_id, own) if isinstance(one, ReadUpTo)]
     return reads or None
 
 
