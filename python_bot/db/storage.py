@@ -170,16 +170,13 @@ class Storage:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A consistent snapshot for reading. Raises StorageError."""
-        identity, connection = self._take_reader()
-        try:
-            connection.execute("BEGIN")
-            yield Tx(connection)
-        except sqlite3.Error as error:
-            raise translated(error) from None
-        finally:
-            if connection.in_transaction:
-                connection.rollback()
-            self._idle_readers.append((identity, connection))
+        with self.glance() as tx:
+            tx.sql.execute("BEGIN")
+            try:
+                yield tx
+            finally:
+                if tx.sql.in_transaction:
+                    tx.sql.rollback()
 
     @contextmanager
     def glance(self) -> Iterator[Tx]:
