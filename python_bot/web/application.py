@@ -14,11 +14,13 @@ class Given(ImmutableMultiDict[str, str]):
     """The parameters of a request. Werkzeug raises and catches an exception for each that is asked for and not there;
     of a dozen filters most are not."""
 
-    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # theirs, at once
+    def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]  # their three in one
         return super().get(key, default, type) if key in self else default
 
 
 class PlainRequest(Request):
+    """Of a caller: `args` and `form` are `Given`."""
+
     parameter_storage_class = Given
 
 
