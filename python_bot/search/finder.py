@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from ..archive import Archive
@@ -18,6 +21,7 @@ BACKLOG_COUNTED: Final = 100_000
 MOMENT: Final = 200  # changes that the index learns in a moment: worth waiting for
 LOOK_S: Final = 0.1  # another process may be the one that indexes
 NEWEST: Final = 2**62
+TURN_S: Final = 0.02  # several times what a search usually takes
 
 
 class IndexedSearch:
@@ -26,6 +30,7 @@ class IndexedSearch:
     def __init__(self, archive: Archive, index: Index) -> None:
         self._archive = archive
         self._index = index
+        self._turns = threading.Lock()
 
     def find(
         self,
@@ -35,8 +40,22 @@ class IndexedSearch:
         wanted: DialogFilter = ANY_DIALOG,
         order: SearchOrder = "newest",
     ) -> JsonPage:
-        if order == "relevance":
-            return self._best(query, after[0] if after else 0, limit, wanted)
+        with self._turn():
+            if order == "relevance":
+                return self._best(query, after[0] if after else 0, limit, wanted)
+            return self._newest(query, after, limit, wanted)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One after the other, unless one takes long: those who waited for the index all come at the same moment."""
+        mine = self._turns.acquire(timeout=TURN_S)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turns.release()
+
+    def _newest(self, query: Query, after: tuple[int, ...] | None, limit: int, wanted: DialogFilter) -> JsonPage:
         before = after[0] if after else NEWEST
         chats = self._archive.few_chats(wanted, FEW_CHATS)
         shown: list[Found] = []

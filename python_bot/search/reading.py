@@ -66,7 +66,7 @@ def _word_start(text: str, position: int) -> int:
 
 
 def _hits(query: Query, text: str) -> list[tuple[int, int]]:
-    found = list(spans(text))
+    found = spans(text)
     hits: set[tuple[int, int]] = set()
     for term in query.wanted:
         if term.kind == "part":
@@ -76,15 +76,12 @@ def _hits(query: Query, text: str) -> list[tuple[int, int]]:
             for i in range(len(found) - length + 1):
                 if tuple(word for word, _, _ in found[i : i + length]) == term.words:
                     hits |= {(start, end) for _, start, end in found[i : i + length]}
+        elif term.kind == "prefix":
+            hits |= {(start, end) for word, start, end in found if word.startswith(term.words[0])}
         else:
-            hits |= {(start, end) for word, start, end in found if _hit(term, word)}
+            wanted = stem(term.words[0])
+            hits |= {(start, end) for word, start, end in found if stem(word) == wanted}
     return sorted(hits)
-
-
-def _hit(term: Term, word: str) -> bool:
-    if term.kind == "prefix":
-        return word.startswith(term.words[0])
-    return stem(word) == stem(term.words[0])
 
 
 def _parts(part: str, text: str) -> set[tuple[int, int]]:

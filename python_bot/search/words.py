@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -53,11 +52,9 @@ def words(normal_text: str) -> list[str]:
     return [word[:_LONGEST] for word in _WORD.findall(normal_text)]
 
 
-def spans(text: str) -> Iterator[tuple[str, int, int]]:
+def spans(text: str) -> list[tuple[str, int, int]]:
     """The words of a text as it was written, each in its one spelling, with where it stands."""
-    for found in _PIECE.finditer(text):
-        for word in _spelled(found.group()):
-            yield word, found.start(), found.end()
+    return [(word, *found.span()) for found in _PIECE.finditer(text) for word in _spelled(found[0])]
 
 
 @lru_cache(maxsize=20_000)

@@ -17,7 +17,7 @@ Keys = dict[str, "Keys"]
 MAX_DEPTH: Final = 8
 MAX_KEYS: Final = 300
 MAX_KEY_BYTES: Final = 200  # of a raw key: they are kept for the next event
-MAX_ITEMS: Final = 20  # of a list: the others are hardly of another shape
+MAX_ITEMS: Final = 5  # of a list: the others are hardly of another shape
 MAX_TEXT: Final = 3000
 MAX_PARSED: Final = 16 * 1024  # bytes of JSON that are read only to be described
 
@@ -30,9 +30,16 @@ MAX_NAME: Final = 30
 
 def name(key: str) -> str:
     """A key as it may be shown."""
+    if len(key) <= MAX_NAME:
+        return _short_name(key)
+    return "#" if _NUMBERED.fullmatch(key) else "*"
+
+
+@lru_cache(maxsize=1024)
+def _short_name(key: str) -> str:
     if _NUMBERED.fullmatch(key):
         return "#"
-    return key if len(key) <= MAX_NAME and _NAME.fullmatch(key) else "*"
+    return key if _NAME.fullmatch(key) else "*"
 
 
 def of_form(body: bytes) -> str:
