@@ -29,6 +29,7 @@ from .web.api import search as search_api
 from .web.api import stats as stats_api
 from .web.api import subscriptions as subscriptions_api
 from .web.api import telegram as telegram_api
+from .web.api.lists import Lists
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.application import Application
 from .web.arrivals import Arrivals, NoteArrivals
@@ -40,6 +41,7 @@ from .web.key_file import KeyFile
 from .web.oauth import OAuthReturn
 from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
+from .web.shortcut import Shortcut
 from .web.tracing import trace_id
 from .web.ui.blueprint import Parts as Pages
 from .web.ui.blueprint import blueprint as ui_blueprint
@@ -120,12 +122,13 @@ def flask_app(instance: Instance) -> Flask:
     app.register_blueprint(b24.blueprint(instance.door, oauth, settings.handler_secret, show))
     app.register_blueprint(channel_hooks.blueprint(instance.accounts, instance.relay))
     app.register_blueprint(channel_files.blueprint(instance.relay))
+    lists = Lists(instance.archive, instance.search, instance.long_poll)
     for api in (
         files_api.blueprint(instance.archive, instance.contents, access),
-        archive_api.blueprint(instance.archive, instance.search, access, instance.refresh, instance.long_poll),
+        archive_api.blueprint(instance.archive, lists, access, instance.refresh),
         contract_api.blueprint(access),
         completeness_api.blueprint(instance.report, access),
-        search_api.blueprint(instance.search, access),
+        search_api.blueprint(lists, access),
         export_api.blueprint(streams, instance.search, access),
         stats_api.blueprint(instance.archive, access),
         accounts_api.blueprint(telegram_api.BOTS, instance.accounts, access, instance.relay.messages.count_waiting),
@@ -151,8 +154,12 @@ def flask_app(instance: Instance) -> Flask:
         monitoring.blueprint(access, lambda: monitor.readiness(instance), lambda: monitor.metrics_text(instance))
     )
     app.after_request(inbound.describe)
+    answering = app.wsgi_app
+    if not settings.cors_origins:  # else every answer depends on whose page asks
+        quick = {"/api/dialogs": lists.dialogs, "/api/messages": lists.messages, "/api/search": lists.search}
+        answering = Shortcut(app.wsgi_app, access, manners, quick)
     journaled = inbound.Journaled(
-        AcceptPrefix(app.wsgi_app, settings.prefix), instance.recorder.note, instance.masks.is_secret
+        AcceptPrefix(answering, settings.prefix), instance.recorder.note, instance.masks.is_secret
     )
     app.wsgi_app = NoteArrivals(journaled, arrivals)  # type: ignore[method-assign]  # Flask's own way
     return app

@@ -22,7 +22,7 @@ from ..model import DialogFilter
 from ..traffic.record import Authorization, Outcome
 from .api_tokens import OPENS, Scope, TokenFile, hash_of
 from .errors import ApiError
-from .inbound import note
+from .inbound import Note, note
 
 _FORWARDED: Final = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host")
 _TOKEN_LIKE: Final = re.compile(r"[\x21-\x7e]+")
@@ -42,6 +42,7 @@ class Caller:
 
 # Who showed no token; no token may have this name. Counted apart, so that strangers use up nobody's requests.
 NOBODY: Final = Caller("(nobody)", "read")
+_HOLDER_OF_ALL: Final = Caller()
 
 
 class Access:
@@ -96,6 +97,15 @@ class Access:
         else:
             self.require_token("read")
 
+    def reader(self, headers: Headers, query: Mapping[str, str], note: Note) -> Caller | None:
+        """Whom `require_reader_of_a_line` would let in. None: ask that one, which tells why not and counts it."""
+        if self._public_read:
+            return NOBODY
+        found = self._admitted(given_token(headers, query), "read")
+        if found is not None:
+            note.authorization, note.outcome = authorization_of(headers, query), "ok"
+        return found
+
     def admit_anybody(self) -> None:
         """For what holds no data."""
         g.caller = NOBODY
@@ -120,8 +130,9 @@ class Access:
 
     def caller_with(self, given: str, scope: Scope) -> Caller:
         """Whose token this is. Raises ApiError 401, 403 or 429."""
-        if self._token and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
-            return Caller()
+        admitted = self._admitted(given, scope)
+        if admitted is not None:
+            return admitted
         found = self._further.find(given)
         if found is None:
             address = client_address(request.remote_addr or "", request.headers)
@@ -132,9 +143,15 @@ class Access:
             raise ApiError(
                 401, "token_expired", f"the token {found.name!r} expired on {found.expires_at}; ask for a new one"
             )
-        if scope not in OPENS[found.scope]:
-            code, what = _TOO_LITTLE[found.scope]
-            raise ApiError(403, code, what)
+        code, what = _TOO_LITTLE[found.scope]
+        raise ApiError(403, code, what)
+
+    def _admitted(self, given: str, scope: Scope) -> Caller | None:
+        if self._token and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self._token):
+            return _HOLDER_OF_ALL
+        found = self._further.find(given) if given else None
+        if found is None or found.is_expired(time.time()) or scope not in OPENS[found.scope]:
+            return None
         self._used(found.name)
         return Caller(found.name, found.scope, found.line_id)
 
@@ -162,9 +179,9 @@ def caller() -> Caller:
     return found
 
 
-def narrowed(wanted: DialogFilter) -> DialogFilter:
-    """What the caller asks for, within what it may see. Raises ApiError 403 when it names another line."""
-    mine = caller().line_id
+def narrowed(wanted: DialogFilter, who: Caller) -> DialogFilter:
+    """What a caller asks for, within what it may see. Raises ApiError 403 when it names another line."""
+    mine = who.line_id
     if mine is None:
         return wanted
     if wanted.line_id not in (None, mine):

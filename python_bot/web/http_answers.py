@@ -6,10 +6,12 @@ import gzip
 import math
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from .access import caller
 from .errors import ApiError
@@ -18,6 +20,8 @@ WORTH_PACKING: Final = 1024  # bytes
 PACKED: Final = ("application/json", "application/yaml", "text/html", "text/csv", "application/x-ndjson")
 WINDOW_S: Final = 60.0
 MASK_64: Final = 2**64 - 1
+_LIMIT: Final = "b24bot.limit"  # what the limiter said of this request
+_REVALIDATE: Final = "private, no-cache"
 _CORS_METHODS: Final = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 _CORS_HEADERS: Final = "Authorization, X-API-Token, Content-Type, If-None-Match"
 _CORS_SHOWN: Final = "ETag, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
@@ -55,24 +59,52 @@ class ApiManners:
         api.after_request(self._finish)
         return api
 
+    def take(self, environ: dict[str, Any], name: str) -> bool:
+        """Count a request of this caller, once, whoever looks first. False: it has had all of this minute's."""
+        if _LIMIT not in environ:
+            environ[_LIMIT] = self._limiter.take(name)
+        left: int = environ[_LIMIT][0]
+        return left >= 0
+
     def _limit(self) -> None:
-        left, reset_s = self._limiter.take(caller().name)
-        request.environ["b24bot.limit"] = (max(0, left), reset_s)
-        if left < 0:
+        if not self.take(request.environ, caller().name):
             raise ApiError(
                 429,
                 "too_many_requests",
-                f"more than {self._limiter.per_minute} requests a minute; go on in {reset_s} s (B24BOT_RATE_LIMIT)",
+                f"more than {self._limiter.per_minute} requests a minute;"
+                f" go on in {request.environ[_LIMIT][1]} s (B24BOT_RATE_LIMIT)",
             )
 
+    def _limit_headers(self, environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+        if _LIMIT not in environ:
+            return []
+        left, reset_s = environ[_LIMIT]
+        return [
+            ("X-RateLimit-Limit", str(self._limiter.per_minute)),
+            ("X-RateLimit-Remaining", str(max(0, left))),
+            ("X-RateLimit-Reset", str(reset_s)),
+        ]
+
+    def put_on_plain(self, environ: Mapping[str, Any], body: bytes) -> tuple[list[tuple[str, str]], bytes]:
+        """The headers of an answer 200 of JSON text, and the body as it goes out. `origins` are not looked at."""
+        headers = [
+            ("Content-Type", "application/json"),
+            ("ETag", _etag(body)),
+            ("Cache-Control", _REVALIDATE),
+            *self._limit_headers(environ),
+            ("Vary", "Accept-Encoding"),
+        ]
+        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+        if accepted and len(body) >= WORTH_PACKING and parse_accept_header(accepted, Accept)["gzip"] > 0:
+            body = _gzipped(body)
+            headers.append(("Content-Encoding", "gzip"))
+        headers.append(("Content-Length", str(len(body))))
+        return headers, body
+
     def _finish(self, response: Response) -> Response:
-        if (limit := request.environ.get("b24bot.limit")) is not None:
-            left, reset_s = limit
-            response.headers["X-RateLimit-Limit"] = str(self._limiter.per_minute)
-            response.headers["X-RateLimit-Remaining"] = str(left)
-            response.headers["X-RateLimit-Reset"] = str(reset_s)
-            if response.status_code == 429:
-                response.headers["Retry-After"] = str(reset_s)
+        response.headers.extend(self._limit_headers(request.environ))
+        if response.status_code == 429 and _LIMIT in request.environ:
+            response.headers["Retry-After"] = str(request.environ[_LIMIT][1])
         if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.is_streamed:
             _validate(response)
         _pack(response)
@@ -104,11 +136,20 @@ class ApiManners:
 def _validate(response: Response) -> None:
     """An ETag of the content; 304 when the caller has it already."""
     if "ETag" not in response.headers:
-        # 64 bits, several times as quick as a digest. After a restart it is another one: an answer comes whole once.
-        response.headers["ETag"] = f'W/"{hash(response.get_data()) & MASK_64:016x}"'
-        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["ETag"] = _etag(response.get_data())
+        response.headers["Cache-Control"] = _REVALIDATE
     if "If-None-Match" in request.headers:
         response.make_conditional(request)
+
+
+def _etag(body: bytes) -> str:
+    """Of 64 bits, several times as quick as a digest. After a restart it is another one: an answer comes whole once."""
+    return f'W/"{hash(body) & MASK_64:016x}"'
+
+
+def _gzipped(body: bytes) -> bytes:
+    """At the fastest level, which is most of the gain."""
+    return gzip.compress(body, 1, mtime=0)
 
 
 def _vary(response: Response, header: str) -> None:
@@ -117,7 +158,7 @@ def _vary(response: Response, header: str) -> None:
 
 
 def _pack(response: Response) -> None:
-    """gzip, when the caller takes it; the fastest level, which is most of the gain."""
+    """gzip, when the caller takes it."""
     if response.mimetype not in PACKED or response.is_streamed or response.status_code != 200:
         return
     _vary(response, "Accept-Encoding")
@@ -125,5 +166,5 @@ def _pack(response: Response) -> None:
         return
     if request.accept_encodings["gzip"] <= 0:
         return
-    response.set_data(gzip.compress(response.get_data(), 1, mtime=0))
+    response.set_data(_gzipped(response.get_data()))
     response.headers["Content-Encoding"] = "gzip"

@@ -47,9 +47,13 @@ class Note:
 
 def note() -> Note:
     """Of the request that is being answered."""
-    found: Note | None = request.environ.get(KEY)
+    return note_of(request.environ)
+
+
+def note_of(environ: dict[str, Any]) -> Note:
+    found: Note | None = environ.get(KEY)
     if found is None:
-        found = request.environ[KEY] = Note(trace_of(request.environ, lambda text: False))
+        found = environ[KEY] = Note(trace_of(environ, lambda text: False))
     return found
 
 

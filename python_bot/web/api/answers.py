@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
 from flask import Response
-
-
-def json_list(name: str, items: bytes, cursor: str | None) -> Response:
-    """{"<name>": [...], "next_cursor": …}"""
-    return json_text(b'{"%b":%b,"next_cursor":%b}' % (name.encode(), items, json.dumps(cursor).encode()))
 
 
 def json_text(text: str | bytes) -> Response:

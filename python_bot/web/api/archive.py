@@ -4,49 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Final, get_args
 
 from flask import Blueprint, Response, request
 
 from ...archive import Archive
 from ...bitrix.bbcode import plain
-from ...model import DialogOrder, MessageOrder, iso_utc
-from ...search import Search
-from ..access import Access, narrowed, sees_line
+from ...model import iso_utc
+from ..access import Access, caller, sees_line
 from ..errors import ApiError
 from ..tracing import trace_id
 from . import params, wanted
-from .answers import json_list, json_text
-from .long_poll import LongPoll
-
-MAX_WAIT_S: Final = 60
-START: Final = (1 - 10**18, 1 - 10**18)  # before every message: imported ones have numbers below zero
-DIALOG_ORDERS: Final[tuple[DialogOrder, ...]] = get_args(DialogOrder)
-MESSAGE_ORDERS: Final[tuple[MessageOrder, ...]] = get_args(MessageOrder)
+from .answers import json_text
+from .lists import START, Lists, json_list
 
 
-def blueprint(
-    archive: Archive,
-    search: Search,
-    access: Access,
-    refresh: Callable[[int, str], bool],
-    long_poll: LongPoll,
-) -> Blueprint:
+def blueprint(archive: Archive, lists: Lists, access: Access, refresh: Callable[[int, str], bool]) -> Blueprint:
     """`refresh`: asks the portal about a chat and waits a moment for what it says."""
     api = Blueprint("archive", __name__, url_prefix="/api")
     api.before_request(access.require_reader_of_a_line)
 
     @api.get("/dialogs")
     def dialogs() -> Response:
-        params.refuse_unknown(request.args, "limit", "cursor", "sort", "q", *wanted.NAMES)
-        chosen = narrowed(wanted.read_filter(request.args, search))
-        # Who asks for a time wants those who spoke then: their order has the index for it.
-        default: DialogOrder = "newest" if chosen.since is None and chosen.until is None else "active"
-        order = params.one_of(request.args, "sort", DIALOG_ORDERS, default)
-        name = f"d.{order}"
-        after = params.read_cursor(name, request.args, 1 if order in ("newest", "oldest") else 2)
-        page = archive.dialogs_page(after, params.limit(request.args), chosen, order)
-        return json_list("dialogs", page.items, params.write_cursor(name, page.next_key))
+        return json_text(lists.dialogs(request.args, caller()))
 
     @api.get("/dialogs/<int:chat_id>")
     def dialog(chat_id: int) -> Response:
@@ -84,17 +63,7 @@ def blueprint(
 
     @api.get("/messages")
     def messages() -> Response:
-        params.refuse_unknown(request.args, "limit", "cursor", "sort", "wait", "q", *wanted.NAMES)
-        chosen = narrowed(wanted.read_filter(request.args, search))
-        order = params.one_of(request.args, "sort", MESSAGE_ORDERS, "changed")
-        name = f"f.{order}"
-        after = params.read_cursor(name, request.args, 2)
-        limit, wait_s = params.limit(request.args), params.seconds(request.args, "wait", MAX_WAIT_S)
-        if wait_s and order != "changed":
-            raise ApiError(400, "bad_parameter", "wait goes with sort=changed only")
-        page = long_poll(lambda: archive.messages_feed(after, limit, chosen, order), wait_s)
-        # At the end too: from there a follower goes on.
-        return json_list("messages", page.items, params.write_cursor(name, page.last_key or after or START))
+        return json_text(lists.messages(request.args, caller()))
 
     @api.get("/users")
     def users() -> Response:
@@ -102,6 +71,6 @@ def blueprint(
         params.refuse_unknown(request.args, "limit", "cursor")
         (after,) = params.read_cursor("u", request.args) or (0,)
         page = archive.users_page(after, params.limit(request.args))
-        return json_list("users", page.items, params.write_cursor("u", page.next_key))
+        return json_text(json_list(b"users", page.items, params.write_cursor("u", page.next_key)))
 
     return api

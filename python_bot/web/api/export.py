@@ -21,7 +21,7 @@ from ...errors import NoSuchDialog
 from ...export import FORMATS, LANGUAGES, Export, Exporter, Wish
 from ...export.wish import FOR_PEOPLE
 from ...search import Search
-from ..access import Access, narrowed
+from ..access import Access, caller, narrowed
 from ..errors import ApiError
 from ..errors import answer as error_answer
 from . import params, wanted
@@ -73,7 +73,7 @@ def blueprint(streams: Streams, search: Search, access: Access) -> Blueprint:
     def export() -> Response:
         params.refuse_unknown(request.args, *NAMES)
         wish = read_wish(request.args, search)
-        wish = replace(wish, wanted=narrowed(wish.wanted))
+        wish = replace(wish, wanted=narrowed(wish.wanted, caller()))
         return streams.answer(wish)
 
     return api

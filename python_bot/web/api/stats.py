@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from ...archive import Archive
 from ...model import DialogFilter
-from ..access import Access, narrowed
+from ..access import Access, caller, narrowed
 from . import params, wanted
 
 NAMES: Final = (
@@ -35,7 +35,7 @@ def blueprint(archive: Archive, access: Access) -> Blueprint:
     @api.get("/stats")
     def stats() -> Response:
         params.refuse_unknown(request.args, *NAMES)
-        chosen = _with_ends(narrowed(wanted.read_filter(request.args, by_the_clock=True)), int(time.time()))
+        chosen = _with_ends(narrowed(wanted.read_filter(request.args, by_the_clock=True), caller()), int(time.time()))
         return jsonify(archive.stats(chosen, wanted.offset_s(request.args)))
 
     return api
