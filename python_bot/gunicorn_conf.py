@@ -10,7 +10,7 @@ from typing import Any
 if not os.environ.get("LISTEN_FDS"):
     bind = f"127.0.0.1:{os.environ.get('PORT', '18080')}"
 workers = 1
-worker_class = "gthread"
+worker_class = "python_bot.serving.Worker"
 threads = int(os.environ.get("B24BOT_THREADS", "16"))
 timeout = 120
 graceful_timeout = 30

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from ..errors import StorageBusy, StorageError
+from ..pool import waiting
 from .connection import BUSY_TIMEOUT_S, connect, identity_of, translated
 from .schema import Schema
 from .tx import Tx
@@ -53,7 +54,9 @@ class _Unit(Generic[T]):
         self._done.release()
 
     def wait(self, timeout_s: float) -> T:
-        if not self._done.acquire(timeout=timeout_s):
+        with waiting():
+            in_time = self._done.acquire(timeout=timeout_s)
+        if not in_time:
             # The unit may still be committed later; for the caller it is unknown, so it counts as refused.
             raise StorageBusy("the archive is busy and did not take the record in time")
         if self.error is not None:
