@@ -35,8 +35,6 @@ from .channels.store import SqliteChannels
 from .db import RESTORED, Storage, Tx, remove_left
 from .erasure.retention import Retention
 from .export import Exporter
-from .export.anonymise import Anonymiser
-from .export.key import read_key
 from .fetcher import Fetcher
 from .intake import Intake, confirm_job, ensure_job
 from .logs import close_log, open_log
@@ -215,12 +213,7 @@ class Instance:
             lambda: self.worker.may_work() and self.is_enabled(),
             observe=outbound.webhook,
         )
-        self.exporter = Exporter(
-            self.archive,
-            home,
-            settings.disk_reserve_mb * MIB,
-            mask=lambda: Anonymiser(self.archive, read_key(home)),
-        )
+        self.exporter = Exporter(self.archive, home, settings.disk_reserve_mb * MIB)
         self.door = Door(self.archive, self.intake, self.tokens, self.policy, self.metrics, self.relay.abreast.doubt)
         self.fetcher = (
             Fetcher(self.client, self.archive, self.intake, self._may_fetch) if settings.event_mode == "fetch" else None

@@ -34,7 +34,7 @@ def forget_removed(tx: Tx, up_to: int) -> None:
 
 def backlog(storage: Storage, after: tuple[int, int], most: int) -> int:
     """How many messages changed after this position, counted up to `most`."""
-    with storage.read() as tx:
+    with storage.glance() as tx:
         return int(tx.sql.execute(_BACKLOG, (*after, most)).fetchone()[0])
 
 
@@ -60,7 +60,7 @@ def few_chats(storage: Storage, wanted: DialogFilter, most: int) -> list[int] | 
     conditions = filters.of_dialogs_of_messages(wanted)
     if not conditions.terms:
         return None
-    with storage.read() as tx:
+    with storage.glance() as tx:
         sql = f"SELECT d.chat_id FROM dialogs d WHERE {conditions.sql} LIMIT {most + 1}"
         ids = [row[0] for row in tx.sql.execute(sql, conditions.values)]
     return ids if len(ids) <= most else None

@@ -16,8 +16,6 @@ from ..archive import SqliteArchive
 from ..attachments.store import MIB
 from ..errors import B24BotError
 from ..export import FORMATS, LANGUAGES, Exporter, Wish
-from ..export.anonymise import Anonymiser
-from ..export.key import read_key
 from ..provisioning.owner import acting_as_owner
 from ..search import Index, IndexedSearch
 from ..settings import Settings
@@ -79,7 +77,7 @@ def export(
         storage = open_storage(instance, place)
         try:
             archive = SqliteArchive(storage)
-            exporter = Exporter(archive, place, reserve, lambda: Anonymiser(archive, read_key(place)))
+            exporter = Exporter(archive, place, reserve)
             with _search(archive, place, bool(given.get("q"))) as search:
                 wish = _wish(query, search)
             _write(exporter, wish, target, shows=sys.stderr.isatty())

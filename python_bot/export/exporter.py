@@ -17,6 +17,7 @@ from ..db import ScratchFile
 from ..errors import NoSuchDialog, StorageError
 from ..model import Passage
 from . import reading, tables
+from .key import read_key
 from .page import conversation_page
 from .pages import ENOUGH, zipped
 from .reading import Looked
@@ -51,13 +52,17 @@ class Export:
 
 
 class Exporter:
-    """`directory`: where a file may be made; `reserve`: bytes that must stay free there. `mask`: made when needed."""
+    """`directory`: the instance's home, where a file may be made; `reserve`: bytes that must stay free there."""
 
-    def __init__(self, archive: Archive, directory: Path, reserve: int, mask: Callable[[], Mask]) -> None:
+    def __init__(self, archive: Archive, directory: Path, reserve: int) -> None:
         self._archive = archive
         self._directory = directory
         self._reserve = reserve
-        self._mask = mask
+
+    def _mask(self) -> Mask:
+        from .anonymise import Anonymiser  # its lists of names take 2 MiB, which few instances ever need
+
+        return Anonymiser(self._archive, read_key(self._directory))
 
     def total(self, wish: Wish) -> int:
         """How many messages will be looked at, about."""

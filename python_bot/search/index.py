@@ -90,7 +90,7 @@ class Index:
         return self._opened
 
     def state(self) -> State | None:
-        with self._storage.read() as tx:
+        with self._storage.glance() as tx:
             row = tx.sql.execute("SELECT archive, changed, message_id, words_version FROM state").fetchone()
         return State(row[0], (row[1], row[2])) if row and row[3] == VERSION else None
 
@@ -135,9 +135,10 @@ class Index:
 
     def newest(self, query: Query, before: int, limit: int) -> list[int]:
         """Up to `limit` numbers below `before`, newest first; fewer than `limit` only at the end."""
-        with self._storage.read() as tx:
-            if not query.needs_reading:
+        if not query.needs_reading:
+            with self._storage.glance() as tx:
                 return [row[0] for row in tx.sql.execute(_NEWEST, (_match(query), before, limit))]
+        with self._storage.read() as tx:
             found: list[int] = []
             chunk = limit + FIRST_MORE  # most candidates are hits
             while len(found) < limit:

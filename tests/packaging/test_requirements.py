@@ -143,4 +143,15 @@ def test_the_program_imports_only_what_requirements_txt_installs(program: list[s
 
 def test_an_instance_imports_nothing_heavy_and_nothing_of_botctl() -> None:
     modules = loaded_by(INSTANCE)[1]
-    assert modules & {*HEAVY, "idna", "python_bot.cli", "python_bot.provisioning", "python_bot.simulator"} == set()
+    assert (
+        modules
+        & {
+            *HEAVY,
+            "idna",
+            "python_bot.cli",
+            "python_bot.provisioning",
+            "python_bot.simulator",
+            "python_bot.export.names",
+        }
+        == set()
+    )
