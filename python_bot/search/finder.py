@@ -14,7 +14,7 @@ from ..model import ANY_DIALOG, DialogFilter, Found, JsonPage
 from .contract import SearchOrder
 from .index import CHUNK, START, Index
 from .query import Query
-from .reading import fragment
+from .reading import Fragments
 
 FEW_CHATS: Final = 40  # so many dialogs are sooner read through than the whole archive's hits
 BACKLOG_COUNTED: Final = 100_000
@@ -103,10 +103,11 @@ class IndexedSearch:
 
 
 def _page(query: Query, shown: list[Found], next_key: tuple[int, ...] | None) -> JsonPage:
-    items = ",".join(_shown(query, found) for found in shown)
+    fragments = Fragments(query)
+    items = ",".join(_shown(found, fragments) for found in shown)
     return JsonPage(f"[{items}]".encode(), next_key)
 
 
-def _shown(query: Query, found: Found) -> str:
-    where = json.dumps(fragment(query, found.text, found.beside), ensure_ascii=False)
+def _shown(found: Found, fragments: Fragments) -> str:
+    where = json.dumps(fragments.of(found.text, found.beside), ensure_ascii=False)
     return f'{found.item.removesuffix("}")},"fragment":{where}}}'

@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from .query import Query, Term
-from .words import normal, phones, spans, stem, words
+from .words import normal, phones, pieces, spans, spelled, stem, words
 
 FRAGMENT: Final = 240  # characters
 BEFORE: Final = 60
@@ -40,24 +40,53 @@ def extra(author: str, file_names: str, text: str) -> str:
     return normal("\n".join(part for part in (author, file_names, " ".join(phones(text))) if part))
 
 
-def fragment(query: Query, text: str, beside: str = "") -> str:
-    """A piece of the text around the first hit as HTML: escaped, the hits in <mark>; of names when they were hit."""
-    hits = _hits(query, text)
-    if not hits and beside and (hits := _hits(query, beside)):
-        text = beside
-    first = hits[0][0] if hits else 0
-    start = 0 if first <= BEFORE else _word_start(text, first - BEFORE)
-    end = min(len(text), start + FRAGMENT)
-    if end < len(text):
-        end = max(text.rfind(" ", start + FRAGMENT // 2, end), start + FRAGMENT // 2)
-    pieces, position = [], start
-    for hit_start, hit_end in hits:
-        if hit_start < position or hit_end > end:
-            continue
-        pieces += [escape(text[position:hit_start]), f"<mark>{escape(text[hit_start:hit_end])}</mark>"]
-        position = hit_end
-    pieces.append(escape(text[position:end]))
-    return f"{'…' if start else ''}{''.join(pieces)}{'…' if end < len(text) else ''}"
+class Fragments:
+    """Pieces of texts that one query found. A word that comes again in another text is looked at once."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._stems = frozenset(stem(term.words[0]) for term in query.wanted if term.kind == "forms")
+        self._beginnings = tuple(term.words[0] for term in query.wanted if term.kind == "prefix")
+        self._is_hit: dict[str, bool] = {}  # a word as it was written
+
+    def of(self, text: str, beside: str = "") -> str:
+        """The piece around the first hit as HTML: escaped, the hits in <mark>; of names when they were hit."""
+        hits = self._hits(text)
+        if not hits and beside and (hits := self._hits(beside)):
+            text = beside
+        first = hits[0][0] if hits else 0
+        start = 0 if first <= BEFORE else _word_start(text, first - BEFORE)
+        end = min(len(text), start + FRAGMENT)
+        if end < len(text):
+            end = max(text.rfind(" ", start + FRAGMENT // 2, end), start + FRAGMENT // 2)
+        shown, position = [], start
+        for hit_start, hit_end in hits:
+            if hit_start < position or hit_end > end:
+                continue
+            shown += [escape(text[position:hit_start]), f"<mark>{escape(text[hit_start:hit_end])}</mark>"]
+            position = hit_end
+        shown.append(escape(text[position:end]))
+        return f"{'…' if start else ''}{''.join(shown)}{'…' if end < len(text) else ''}"
+
+    def _hits(self, text: str) -> list[tuple[int, int]]:
+        hits: set[tuple[int, int]] = set()
+        if self._stems or self._beginnings:
+            known = self._is_hit
+            for piece in pieces(text):
+                written = piece[0]
+                if (is_hit := known.get(written)) is None:
+                    is_hit = known[written] = any(map(self._is_wanted, spelled(written)))
+                if is_hit:
+                    hits.add(piece.span())
+        for term in self._query.wanted:
+            if term.kind == "part":
+                hits |= _parts(term.words[0], text)
+            elif term.kind == "exact":
+                hits |= _phrases(term.words, text)
+        return sorted(hits)
+
+    def _is_wanted(self, word: str) -> bool:
+        return word.startswith(self._beginnings) or stem(word) in self._stems
 
 
 def _word_start(text: str, position: int) -> int:
@@ -65,23 +94,14 @@ def _word_start(text: str, position: int) -> int:
     return position if space < 0 else space + 1
 
 
-def _hits(query: Query, text: str) -> list[tuple[int, int]]:
-    found = spans(text)
-    hits: set[tuple[int, int]] = set()
-    for term in query.wanted:
-        if term.kind == "part":
-            hits |= _parts(term.words[0], text)
-        elif term.kind == "exact":
-            length = len(term.words)
-            for i in range(len(found) - length + 1):
-                if tuple(word for word, _, _ in found[i : i + length]) == term.words:
-                    hits |= {(start, end) for _, start, end in found[i : i + length]}
-        elif term.kind == "prefix":
-            hits |= {(start, end) for word, start, end in found if word.startswith(term.words[0])}
-        else:
-            wanted = stem(term.words[0])
-            hits |= {(start, end) for word, start, end in found if stem(word) == wanted}
-    return sorted(hits)
+def _phrases(phrase: tuple[str, ...], text: str) -> set[tuple[int, int]]:
+    found, length = spans(text), len(phrase)
+    return {
+        (start, end)
+        for i in range(len(found) - length + 1)
+        if tuple(word for word, _, _ in found[i : i + length]) == phrase
+        for _, start, end in found[i : i + length]
+    }
 
 
 def _parts(part: str, text: str) -> set[tuple[int, int]]:

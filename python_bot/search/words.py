@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -52,13 +53,18 @@ def words(normal_text: str) -> list[str]:
     return [word[:_LONGEST] for word in _WORD.findall(normal_text)]
 
 
+def pieces(text: str) -> Iterator[re.Match[str]]:
+    """What stands between the gaps of a text as it was written: usually a word each."""
+    return _PIECE.finditer(text)
+
+
 def spans(text: str) -> list[tuple[str, int, int]]:
     """The words of a text as it was written, each in its one spelling, with where it stands."""
-    return [(word, *found.span()) for found in _PIECE.finditer(text) for word in _spelled(found[0])]
+    return [(word, *piece.span()) for piece in pieces(text) for word in spelled(piece[0])]
 
 
 @lru_cache(maxsize=20_000)
-def _spelled(piece: str) -> tuple[str, ...]:
+def spelled(piece: str) -> tuple[str, ...]:
     return tuple(words(normal(piece)))
 
 

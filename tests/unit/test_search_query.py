@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from python_bot.search import BadQuery, parse
 from python_bot.search.query import Term
-from python_bot.search.reading import fragment, matches
+from python_bot.search.reading import Fragments, matches
 from python_bot.search.words import normal, phones, spans, words
 
 
@@ -50,7 +50,7 @@ def test_any_text_is_a_query_or_is_explained(text: str) -> None:
         assert str(error)
     else:
         matches(query, normal(text), "")
-        fragment(query, text)
+        Fragments(query).of(text)
 
 
 @given(st.text(max_size=80))
@@ -63,7 +63,7 @@ def test_words_are_where_they_stand(text: str) -> None:
     st.text(alphabet="доставкуёЁ<>&\" *abc'", max_size=80), st.sampled_from(["доставка", "*ста*", "ab*", '"до ста"'])
 )
 def test_a_fragment_is_the_text_with_marks(text: str, query: str) -> None:
-    shown = fragment(parse(query), text)
+    shown = Fragments(parse(query)).of(text)
     assert shown.count("<mark>") == shown.count("</mark>")
     assert "<" not in shown.replace("<mark>", "").replace("</mark>", "")
 

@@ -21,7 +21,7 @@ from python_bot.web.inbound import note_of
 from python_bot.web.shortcut import Shortcut
 
 BEARER = {"HTTP_AUTHORIZATION": "Bearer secret-of-the-tests"}
-BODY = json.dumps({"dialogs": [{"title": "Здравствуйте"}] * 50, "next_cursor": None}).encode()
+BODY = json.dumps({"dialogs": [{"title": "Здравствуйте"}] * 20, "next_cursor": None}).encode()
 
 
 class Server:
@@ -116,7 +116,9 @@ def test_anything_else_is_flasks(server: Server, more: dict[str, str]) -> None:
     assert "b24bot.limit" not in environ and (environ.get("b24bot.note") is None or not note_of(environ).outcome)
 
 
-@pytest.mark.parametrize("error", [ApiError(400, "bad_parameter", "limit"), StorageError("the disk is full")])
+@pytest.mark.parametrize(
+    "error", [ApiError(400, "bad_parameter", "limit"), StorageError("the disk is full"), KeyError(5)]
+)
 def test_what_cannot_be_given_is_told_by_flask_and_counted_once(server: Server, error: Exception) -> None:
     server.raises = error
     assert server.get(**BEARER)[0] == "418 Flask"
