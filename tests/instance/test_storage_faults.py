@@ -247,7 +247,8 @@ def test_a_database_deleted_while_running_is_made_anew(suffixes: tuple[str, ...]
         assert "removed or replaced" in log_text(server)
         message = portal.client("Анна").writes("И дальше?")
         until(lambda: portal.handed_over(message.chat_id), what="the worker goes on too")
-        wait_idle(server)
+        portal.wait_quiet()  # it tells of the hand-over, too
+        wait_idle(server, 60.0)  # two sessions far apart may be known by now: what is between them is asked for
         before = archived(server)
         server.kill()
         server.start()
