@@ -94,8 +94,7 @@ class ApiManners:
             *self._limit_headers(environ),
             ("Vary", "Accept-Encoding"),
         ]
-        accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-        if accepted and len(body) >= WORTH_PACKING and parse_accept_header(accepted, Accept)["gzip"] > 0:
+        if len(body) >= WORTH_PACKING and _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
             body = _gzipped(body)
             headers.append(("Content-Encoding", "gzip"))
         headers.append(("Content-Length", str(len(body))))
@@ -147,6 +146,11 @@ def _etag(body: bytes) -> str:
     return f'W/"{hash(body) & MASK_64:016x}"'
 
 
+def _takes_gzip(accepted: str) -> bool:
+    """What Accept-Encoding says."""
+    return bool(accepted) and parse_accept_header(accepted, Accept)["gzip"] > 0
+
+
 def _gzipped(body: bytes) -> bytes:
     """At the fastest level, which is most of the gain."""
     return gzip.compress(body, 1, mtime=0)
@@ -162,9 +166,7 @@ def _pack(response: Response) -> None:
     if response.mimetype not in PACKED or response.is_streamed or response.status_code != 200:
         return
     _vary(response, "Accept-Encoding")
-    if (response.content_length or 0) < WORTH_PACKING or "Accept-Encoding" not in request.headers:
-        return
-    if request.accept_encodings["gzip"] <= 0:
+    if (response.content_length or 0) < WORTH_PACKING or not _takes_gzip(request.headers.get("Accept-Encoding", "")):
         return
     response.set_data(_gzipped(response.get_data()))
     response.headers["Content-Encoding"] = "gzip"

@@ -6,11 +6,13 @@ import random
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from python_bot import pool as pools
+from python_bot.db import Storage
 from python_bot.pool import ThreadPool, waiting
 from tests.support import until
 
@@ -83,6 +85,24 @@ def test_who_says_that_it_waits_is_not_counted() -> None:
     late.let_go.set()
     assert len({future.result(10) for future in [*futures, last]}) == 16
     pool.shutdown()
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_waits_for_a_commit_is_not_counted(tmp_path: Path) -> None:
+    storage, let_go, begun = Storage(tmp_path / "dialogs.db"), threading.Event(), []
+    storage.open()
+
+    def task() -> None:
+        begun.append(1)
+        storage.write(lambda tx: let_go.wait(10))
+
+    pool = ThreadPool(16)
+    for _ in range(6):
+        pool.submit(task)
+    until(lambda: len(begun) == 6)
+    let_go.set()
+    pool.shutdown()
+    storage.close()
 
 
 def test_what_takes_long_keeps_nobody_waiting_though_nothing_new_comes() -> None:
