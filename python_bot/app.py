@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -14,8 +14,7 @@ from .errors import B24BotError
 from .instance import Instance
 from .intake import ensure_job
 from .settings import Settings
-from .traffic import Question
-from .web import b24, channel_files, channel_hooks, errors, hooks, inbound, monitoring, page
+from .web import b24, channel_files, channel_hooks, hooks, inbound, monitoring, page
 from .web.access import Access
 from .web.api import accounts as accounts_api
 from .web.api import admin as admin_api
@@ -31,10 +30,10 @@ from .web.api import subscriptions as subscriptions_api
 from .web.api import telegram as telegram_api
 from .web.api.lists import Lists
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
-from .web.application import Application
+from .web.application import application
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.connectors import ConnectorSettings
-from .web.door import MAX_BODY_BYTES
+from .web.first_visit import AtFirstVisit
 from .web.http_answers import ApiManners, Limiter
 from .web.key_file import FILE_NAME as PAGE_KEY
 from .web.key_file import KeyFile
@@ -42,11 +41,10 @@ from .web.oauth import OAuthReturn
 from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
 from .web.shortcut import Shortcut
-from .web.tracing import trace_id
-from .web.ui.blueprint import Parts as Pages
-from .web.ui.blueprint import blueprint as ui_blueprint
-from .web.ui.health import Care
 from .web.ui.keeper import Keeper
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def flask_app(instance: Instance) -> Flask:
     """The routes over an instance; without side effects, so that docs and tests can list them."""
     settings = instance.settings
-    app = Application(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
-    app.url_map.strict_slashes = False
+    app = application(__name__)
     access = Access(
         settings.api_secret_token,
         settings.public_read,
@@ -100,19 +96,8 @@ def flask_app(instance: Instance) -> Flask:
         settle=lambda candidate: jobs.settle(instance.parts, candidate),
         ensure=lambda trace_id: instance.intake.queue(ensure_job(trace_id)),
     )
-    errors.register(app)
     key, streams = KeyFile(settings.home / PAGE_KEY), export_api.Streams(instance.exporter)
     keeper = Keeper(instance.storage, instance.visitors, access, key, instance.desk.portal, settings.ui_access)
-    pages = Pages(
-        instance.archive,
-        instance.views,
-        instance.search,
-        instance.contents,
-        streams,
-        instance.visitors,
-        care(instance, monitor.Diagnosis(instance, arrivals.marks)),
-    )
-    app.register_blueprint(ui_blueprint(pages, keeper, instance.desk.portal, settings.prefix))
     app.register_blueprint(page.blueprint(instance.desk, PageTokens(key), instance.state.read, keeper))
     show = hooks.shown(settings.prefix)
     connectors = ConnectorSettings(
@@ -153,11 +138,10 @@ def flask_app(instance: Instance) -> Flask:
     app.register_blueprint(
         monitoring.blueprint(access, lambda: monitor.readiness(instance), lambda: monitor.metrics_text(instance))
     )
-    app.after_request(inbound.describe)
-    answering = app.wsgi_app
+    answering: WSGIApplication = AtFirstVisit(app.wsgi_app, lambda: _pages(instance, keeper, streams, arrivals))
     if not settings.cors_origins:  # else every answer depends on whose page asks
         quick = {"/api/dialogs": lists.dialogs, "/api/messages": lists.messages, "/api/search": lists.search}
-        answering = Shortcut(app.wsgi_app, access, manners, quick)
+        answering = Shortcut(answering, access, manners, quick)
     journaled = inbound.Journaled(
         AcceptPrefix(answering, settings.prefix), instance.recorder.note, instance.masks.is_secret
     )
@@ -165,40 +149,7 @@ def flask_app(instance: Instance) -> Flask:
     return app
 
 
-def care(instance: Instance, diagnosis: monitor.Diagnosis) -> Care:
-    """What the page about the instance's health tells and does."""
-    storage, outbox, subscriptions = instance.storage, instance.outbox, instance.subscriptions
+def _pages(instance: Instance, keeper: Keeper, streams: export_api.Streams, arrivals: Arrivals) -> Flask:
+    from .ui import ui_app  # half a megabyte, for those who look
 
-    def revive(number: int | None = None) -> bool:
-        chosen = None if number is None else [number]
-        is_there = storage.write(lambda tx: outbox.revive(tx, chosen, time.time())) > 0
-        instance.worker.wake_all()
-        return is_there
-
-    def webhook(number: int) -> bool:
-        is_there = storage.write(lambda tx: subscriptions.change(tx, number, time.time(), active=True))
-        instance.courier.begin_anew(number)
-        return is_there
-
-    def compare() -> None:
-        instance.sync.catch_up()
-        instance.worker.wake_all()
-
-    return Care(
-        status=lambda: monitor.status(instance),
-        diagnosis=diagnosis,
-        behind=instance.compared.backlog,
-        buried=outbox.buried,
-        webhooks=subscriptions.all,
-        events=lambda count: instance.traffic.page(Question(direction="in", kinds=("event",)), count)[::-1],
-        accounts=lambda: [held.account for held in instance.channels.all()],
-        forget_diagnosis=diagnosis.forget,
-        acts={
-            "examine": lambda: None,  # as after every act
-            "revive": revive,
-            "compare": compare,
-            "set_up": lambda: instance.intake.queue(ensure_job(trace_id())),
-            "switch_on": lambda: instance.switch(True),
-        },
-        numbered={"webhook": webhook, "job": revive},
-    )
+    return ui_app(instance, keeper, streams, monitor.Diagnosis(instance, arrivals.marks))

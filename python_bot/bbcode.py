@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from typing import Final
+
+from .values import dataclass
 
 MAX_DEPTH: Final = 16  # tags inside tags; deeper ones dress nothing
 MAX_QUOTES: Final = 4  # quotes inside quotes; deeper ones are text

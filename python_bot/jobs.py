@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from . import intake
@@ -30,6 +30,7 @@ from .relay.parts import RelayParts
 from .staff import Desk, StaffJobs
 from .staff.choice import is_in_force, lines_in_force
 from .sync import Sync
+from .values import dataclass
 from .worker import Handler
 
 log = logging.getLogger(__name__)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from .errors import SettingsError
 from .model import Handover, Lines
+from .values import dataclass
 
 Choice = TypeVar("Choice", bound=str)
 

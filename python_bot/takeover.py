@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -13,6 +12,7 @@ from .archive.imports import Taken
 from .bitrix.bbcode import plain
 from .db import Storage
 from .model import Message, User
+from .values import dataclass
 
 CHUNK: Final = 500  # messages of one transaction, so that no event waits
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..db import Storage, Tx
 from ..model import Captured, CompletenessTotals, DialogDay
+from ..values import dataclass
 from .comparison import UNSETTLED
 
 DAY_S: Final = 24 * 3600

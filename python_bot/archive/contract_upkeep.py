@@ -6,7 +6,7 @@ As in `contract`: writing methods take the open transaction, reading ones open a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Protocol
 
 from ..db import Tx
@@ -18,6 +18,7 @@ from ..model import (
     Sealable,
     SessionCheck,
 )
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from ..db import Tx, Writes
+from ..values import dataclass
 from . import outside, tombstones
 from .contract_upkeep import Erased
 from .tombstones import Tombstone

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..model import DialogFilter, DialogOrder, MessageOrder
+from ..values import dataclass
 
 MICROSECONDS: Final = 1_000_000
 CLOCKS_DIFFER_S: Final = 86_400  # a message is archived after it was sent, but the portal's clock may be ahead

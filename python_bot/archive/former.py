@@ -10,7 +10,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import B24BotError
 from ..model import AuthorKind
+from ..values import dataclass
 
 TABLES: Final = {
     "dialogs": {"id", "chat_id", "start_time"},

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..db import Tx
 from ..model import Message, User
+from ..values import dataclass
 from . import messages, tombstones
 from .contract import Source
 from .matching import FARTHEST_S, Said, normal, pairs

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from ..values import dataclass
 
 # The former bot noted when it received a message; the closest partners find each other first.
 TOLERANCES_S: Final = (2, 15, 120)

@@ -5,11 +5,12 @@ A row remembers how good its source was; a better source replaces a lesser one, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..db import Tx
 from ..model import HistoryMessage, Message
+from ..values import dataclass
 from . import files, session_events
 from .contract import Source
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..db import Tx
+from ..values import dataclass
 
 REPEATED_S: Final = 24 * 3600  # for so long a messenger may tell something again; its number keeps it from coming back
 

@@ -5,11 +5,12 @@ Lists are keyset pages: they cost the same at any depth, and rows that arrive ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..db import Storage, Tx
 from ..model import DialogFilter, DialogOrder, Excerpt, JsonPage, MessageOrder, MessageVersion
+from ..values import dataclass
 from . import external, filters, session_pages
 from .filters import Conditions, Order
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from ..db import Tx
+from ..values import dataclass
 from . import outside
 from .erasure import PLACES
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..db import Storage
+from ..values import dataclass
 
 TOLERANCE_S: Final = 60  # an event is stored within seconds after its request began
 _FIRST_SINCE: Final = "SELECT received_at FROM journal WHERE id >= ? ORDER BY id LIMIT 1"

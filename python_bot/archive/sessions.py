@@ -8,11 +8,12 @@ What belongs together is decided by time, by the pure functions at the top; the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..db import Tx
 from ..model import ChatFacts, HistoryMessage
+from ..values import dataclass
 
 LATE_JOIN_S: Final = 120  # the entry and the creation of one session are this close
 SAME_S: Final = 2  # `ts` has whole seconds, and clocks of one portal differ a little

@@ -8,9 +8,11 @@ chat. Where both speak, the event is believed: a notice with two names may be an
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby, zip_longest
 from typing import Final, Literal
+
+from ..values import dataclass
 
 SAME_END_S: Final = 60  # an end is announced by an event and by a notice, each with its own time
 SAME_S: Final = 2  # `ts` has whole seconds

@@ -6,11 +6,12 @@ number, which only grows over a whole portal; those that we never had are known 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..db import Tx
 from ..model import ChatFacts, SessionHistory
+from ..values import dataclass
 
 LEEWAY_S: Final = 60  # the portal's clock and ours may differ by this much
 

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +14,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTim
 
 from ..bitrix.hosts import HostPolicy, origin
 from ..errors import FileUnavailable, PortalUnavailable
+from ..values import dataclass
 from .links import Link, LinkRefused
 
 PART_BYTES: Final = 128 * 1024

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from ..archive import Archive
@@ -14,6 +13,7 @@ from ..errors import B24BotError, FileUnavailable
 from ..metrics import Metrics
 from ..model import Job, StoredFile
 from ..outbox import Outbox
+from ..values import dataclass
 from .download import SLOWEST_BYTES_PER_S, Downloader
 from .links import Link, LinkRefused, links
 from .queue import FILE_FETCH, FileQueue, survey_job

@@ -8,13 +8,14 @@ good for one download).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from ..bitrix.client import BitrixClient
 from ..bitrix.payload import Node
 from ..errors import CallRefused, FileUnavailable
 from ..model import StoredFile
+from ..values import dataclass
 
 
 class LinkRefused(FileUnavailable):

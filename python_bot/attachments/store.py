@@ -15,13 +15,13 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..archive import Archive
 from ..db import Storage
 from ..errors import FileUnavailable, NoRoomForFiles
+from ..values import dataclass
 
 log = logging.getLogger(__name__)
 

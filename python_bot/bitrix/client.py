@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from ..errors import PortalError, PortalUnavailable
+from ..values import dataclass
 from .operating import OperatingTimes
 from .pace import Pace
 from .tokens import Authorizer, Installation

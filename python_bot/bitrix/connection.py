@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..values import dataclass
 from .client import BitrixClient, CallObserver
 from .hosts import HostPolicy
 from .pace import Pace

@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, Final
 
 from ..errors import CallRefused, PortalError
 from ..model import Lines
+from ..values import dataclass
 from .client import BATCH_LIMIT, BitrixClient, Command
 from .payload import Node, number
 
@@ -57,7 +58,7 @@ class Wish:
     event_mode: str
 
 
-@dataclass
+@dataclass(slots=True)
 class PortalState:
     """What the ensure routine found and did; kept as the fact 'portal' and shown by the status."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..model import BotCommand, ChatFacts, Message, User
+from ..values import dataclass
 from .php_form import Tree
 
 

@@ -6,11 +6,11 @@ https://apidocs.bitrix24.com/api-reference/imopenlines/openlines/sessions/imopen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadEvent
 from ..model import ChatFacts, FileRef, HistoryMessage, Message, SessionHistory, User
+from ..values import dataclass
 from .bbcode import plain
 from .notices import notice_of
 from .payload import Node, classify, entity, external_ids, iso_seconds, number, read_file, session_of

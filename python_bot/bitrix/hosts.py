@@ -6,9 +6,10 @@ Official authorization servers: https://apidocs.bitrix24.com/settings/oauth/inde
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
+
+from ..values import dataclass
 
 OAUTH_EAST: Final = "https://oauth.bitrix24.tech"
 OAUTH_WORLD: Final = "https://oauth.bitrix.info"

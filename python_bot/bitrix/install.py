@@ -8,10 +8,11 @@ https://apidocs.bitrix24.com/settings/app-installation/local-apps/installation-c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from ..errors import CallRefused, NotAuthorized
+from ..values import dataclass
 from .client import BitrixClient
 from .hosts import HostPolicy
 from .payload import Node

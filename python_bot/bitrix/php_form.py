@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import isfinite
 from typing import Any, Final, Literal, NamedTuple
 
 from ..errors import BadEvent
+from ..values import dataclass
 
 Tree = dict[str, Any]  # str -> str or Tree (JSON bodies may also hold lists, numbers, booleans)
 

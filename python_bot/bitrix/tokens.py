@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import NotAuthorized, PortalUnavailable, StorageFull
+from ..values import dataclass
 from .hosts import HostPolicy, origin
 from .transport import DEAD_AUTH_CODES, Transport
 

@@ -11,13 +11,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from ..errors import CallRefused, NotAuthorized, PortalError, PortalUnavailable
+from ..values import dataclass
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 5.0

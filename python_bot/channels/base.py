@@ -13,8 +13,10 @@ that tells an operator what to do and never holds a token or a URL with one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol, runtime_checkable
+
+from ..values import dataclass
 
 AccountState = Literal["connecting", "working", "failing", "off"]
 Speaker = Literal["client", "staff", "system"]

@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from ..errors import DeliveryFailed
+from ..values import dataclass
 from . import multipart
 from .base import Call, Content
 from .multipart import Upload

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final, Literal
 
 from ..db import Storage, Tx
+from ..values import dataclass
 from .base import Doubt, Incoming, IncomingFile, Person
 
 Status = Literal["waiting", "sending", "sent", "delivered", "read", "failed", "deleted", "dropped"]

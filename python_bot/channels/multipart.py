@@ -9,10 +9,10 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from ..values import dataclass
 from .base import Content
 
 BLOCK_BYTES: Final = 64 * 1024

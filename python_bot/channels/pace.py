@@ -10,10 +10,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import DeliveryFailed
+from ..values import dataclass
 
 FORGET_EVERY: Final = 1000  # requests, after which keys that bind nobody any more are let go
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Final, Literal
 
 from ..db import Storage, Tx
+from ..values import dataclass
 from .base import Incoming, IncomingFile, Person
 
 Direction = Literal["topic", "client"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Final
 
 from ..db import Storage, Tx
+from ..values import dataclass
 from .base import Account, AccountState, Identity, Person
 
 # With those that others refer to first.

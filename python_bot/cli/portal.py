@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +22,7 @@ from ..traffic import Cause, Record, Recorder, SqliteTraffic
 from ..traffic.masks import Masks
 from ..traffic.outbound import Outbound
 from ..traffic.record import caused_by, new_trace
+from ..values import dataclass
 from .instances import open_storage
 
 Answer = TypeVar("Answer")

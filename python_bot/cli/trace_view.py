@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from ..archive import RecordedEvent, SqliteArchive, recorded_events
@@ -13,6 +13,7 @@ from ..db import Storage
 from ..model import BuriedJob, Job, time_text
 from ..outbox import SqliteOutbox
 from ..traffic import Entry, Question, SqliteTraffic
+from ..values import dataclass
 
 MOST: int = 1000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 from ..errors import StorageDamaged
+from ..values import dataclass
 from .connection import BUSY_TIMEOUT_S, connect, translated
 from .tx import Tx
 

@@ -10,12 +10,14 @@ from ..migrations import STEPS
 Schema = tuple[tuple[str, ...], ...]  # the statements of each step
 
 
-def migrate(connection: sqlite3.Connection, steps: Schema | None = None) -> None:
-    """Bring the schema to the newest step, each step in a transaction of its own. Raises SchemaTooNew.
+def migrate(connection: sqlite3.Connection, steps: Schema | None = None) -> bool:
+    """Bring the schema to the newest step, each step in a transaction of its own; whether anything was to be done.
+    Raises SchemaTooNew.
 
     `steps`: those of the archive when none are given.
     """
     steps = STEPS if steps is None else steps
+    has_changed = False
     while True:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -27,11 +29,12 @@ def migrate(connection: sqlite3.Connection, steps: Schema | None = None) -> None
                 )
             if version == len(steps):
                 connection.execute("ROLLBACK")
-                return
+                return has_changed
             for statement in steps[version]:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={version + 1}")
             connection.execute("COMMIT")
+            has_changed = True
         except BaseException:
             if connection.in_transaction:
                 connection.rollback()

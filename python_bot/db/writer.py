@@ -162,16 +162,10 @@ class Writer:
             # SQLite gives the files beside it the mode of the database, so that must be right from the start.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.path.chmod(0o600)
-            connection = connect(self.path, "rw", self._busy_timeout_s)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
-            connection.execute("PRAGMA foreign_keys=ON")
-            # Beyond 16 pages SQLite keeps the journal of a savepoint in a temporary file: 70 µs for each event.
-            connection.execute("PRAGMA temp_store=MEMORY")
-            connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
-            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            connection.execute("PRAGMA journal_size_limit=33554432")
-            migrate(connection, self._schema)
+            connection = self._connected()
+            if migrate(connection, self._schema):
+                connection.close()  # it keeps a megabyte of what it has read and written
+                connection = self._connected()
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -184,6 +178,22 @@ class Writer:
                 ) from None
             raise
         self._connection, self._identity = connection, identity_of(self.path)
+        return connection
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = connect(self.path, "rw", self._busy_timeout_s)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+            connection.execute("PRAGMA foreign_keys=ON")
+            # Beyond 16 pages SQLite keeps the journal of a savepoint in a temporary file: 70 µs for each event.
+            connection.execute("PRAGMA temp_store=MEMORY")
+            connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten with zeros
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA journal_size_limit=33554432")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _set_aside(self) -> None:

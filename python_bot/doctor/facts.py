@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from ..bitrix.ensure import Wish
 from ..channels.base import HookState
 from ..traffic import Answered
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

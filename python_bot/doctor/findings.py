@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final, Literal
+
+from ..values import dataclass
 
 # A does traffic reach us, B authorization, C chats, D a POST arrives, E the bot and its lines, F what is recorded,
 # G why the portal is silent, H the messengers' accounts, M the machine.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from ..values import dataclass
 from .findings import CAUSES, Finding, Level
 from .texts import Language, words
 

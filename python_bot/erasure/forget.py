@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from ..db import KeptCopy, Storage, Tx
 from ..errors import StorageError
 from ..search import Index, Indexer
 from ..search.words import normal
+from ..values import dataclass
 from . import home as files
 from .home import Hit
 from .journal import chats_of_entry

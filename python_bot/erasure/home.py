@@ -11,10 +11,10 @@ import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from ..values import dataclass
 from .needles import Matcher
 
 WINDOW: Final = 4 * 1024 * 1024

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..archive import Erased, SqliteErasure, outside
 from ..archive.outside import Named, Topic
 from ..archive.person import Traces, traces, traces_outside
 from ..db import Tx
+from ..values import dataclass
 
 
 class Whom(Protocol):

@@ -9,11 +9,11 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..archive import Archive
 from ..search.words import stem
+from ..values import dataclass
 from . import names
 from .people import Naming, namings
 from .pseudonyms import Pseudonyms

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from ..archive import Archive
 from ..db import ScratchFile
 from ..errors import NoSuchDialog, StorageError
 from ..model import Passage
+from ..values import dataclass
 from . import reading, tables
 from .key import read_key
 from .page import conversation_page

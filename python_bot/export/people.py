@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from ..values import dataclass
 from . import names, wordlists
 
 _WORD: Final = re.compile(r"[^\W\d_]+")

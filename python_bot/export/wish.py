@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, timezone
 from typing import Any, Final, Literal, Protocol, get_args
 
 from ..model import ANY_DIALOG, DialogFilter
+from ..values import dataclass
 
 Format = Literal["jsonl", "csv", "html", "sqlite"]
 Language = Literal["ru", "en"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from ..values import dataclass
 
 AuthorKind = Literal["client", "operator", "bot", "system"]
 

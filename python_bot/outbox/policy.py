@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import (
@@ -14,6 +13,7 @@ from ..errors import (
     PortalUnavailable,
     StorageError,
 )
+from ..values import dataclass
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 300.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from ..archive import Manifests
 from ..bitrix.bbcode import plain
 from ..errors import BadManifest
 from ..model import ManifestDay
+from ..values import dataclass
 from . import lines
 from .manifest import CHUNK, name_of
 

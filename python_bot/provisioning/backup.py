@@ -24,13 +24,14 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from ..db import Frozen
 from ..errors import B24BotError
 from ..model import time_text
+from ..values import dataclass
 from .files import fsync_directory
 from .owner import acting_as_owner
 from .paths import Layout

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import idna
 
 from ..errors import B24BotError
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

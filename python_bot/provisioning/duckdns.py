@@ -13,12 +13,13 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from ..errors import B24BotError
+from ..values import dataclass
 from .domain import host_of
 from .files import write_file
 from .paths import Layout

@@ -12,11 +12,11 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from ..errors import B24BotError
+from ..values import dataclass
 
 COMMENT: Final = "b24bot"
 TIMEOUT_S: Final = 60

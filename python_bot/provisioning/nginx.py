@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..errors import B24BotError
+from ..values import dataclass
 from .acme import certificate_files
 from .files import remove
 from .paths import Layout

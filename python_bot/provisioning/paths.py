@@ -3,8 +3,9 @@ of the machine is touched."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

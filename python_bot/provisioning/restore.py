@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..db import RESTORED
+from ..values import dataclass
 from . import rendering
 from .backup import Contents
 from .machine import Machine

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import B24BotError
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ A step that is already true is left out of the execution, so running a plan twic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +21,7 @@ from ..errors import B24BotError, BadEvent
 from ..intake import Intake
 from ..model import Differences, JournalEntry, NewJob
 from ..outbox import renumber_sessions
+from ..values import dataclass
 
 T = TypeVar("T")
 

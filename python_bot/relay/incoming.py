@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby, takewhile
 from typing import Final
 
@@ -19,6 +18,7 @@ from ..channels.store import Chat, Held
 from ..db import Tx
 from ..errors import PASSING_CODES, CallRefused, DeliveryFailed, PortalError, PortalUnavailable
 from ..model import Job, NewJob
+from ..values import dataclass
 from .inbox import ALBUM_QUIET_S
 from .kinds import in_job
 from .openline import NOT_CONNECTED, changed_message, new_message

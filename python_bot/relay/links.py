@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..channels.base import IncomingFile
+from ..values import dataclass
 
 KEY_FILE: Final = "channel-files.key"
 GOOD_FOR_S: Final = 24 * 3600

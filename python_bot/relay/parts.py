@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ..channels.messages import SqliteChannelMessages
@@ -14,6 +13,7 @@ from ..db import Storage
 from ..intake import Intake
 from ..metrics import Metrics
 from ..outbox import Outbox
+from ..values import dataclass
 from .abreast import Abreast
 from .inbox import Inbox
 from .links import FileLinks

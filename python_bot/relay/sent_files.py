@@ -7,7 +7,6 @@ sees. A message that was taken back, or erased, opens nothing any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from ..channels.base import OutgoingFile
 from ..channels.messages import SqliteChannelMessages
 from ..errors import FileUnavailable
 from ..model import StoredFile
+from ..values import dataclass
 from .links import SentLink
 
 

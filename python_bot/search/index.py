@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ..db import Storage, Tx
 from ..errors import StorageError
 from ..model import Document
+from ..values import dataclass
 from .freshness import Freshness
 from .query import Query, Term
 from .reading import extra, matches

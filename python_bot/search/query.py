@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from ..values import dataclass
 from .words import normal, phone, words
 
 MAX_LENGTH: Final = 500

@@ -6,10 +6,11 @@ right: a choice holds as long as the setting is the one that it was made over.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from ..model import Lines
+from ..values import dataclass
 
 CHOICE: Final = "choice"  # the name of the fact
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..archive import Archive, Staff
@@ -22,6 +21,7 @@ from ..db import Storage, Tx
 from ..errors import B24BotError, CallRefused, PortalError
 from ..intake import Intake, ensure_job, greet_job
 from ..model import Lines, NewJob
+from ..values import dataclass
 from .choice import CHOICE, Choice, is_in_force, lines_in_force, lines_text, read_choice
 
 MAX_PEOPLE: Final = 200  # listed on the page

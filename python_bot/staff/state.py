@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..archive import Archive, Staff
 from ..bitrix.payload import Node
 from ..bitrix.tokens import TokenStore
 from ..outbox import Outbox
+from ..values import dataclass
 
 Trouble = Literal[
     "switched_off",

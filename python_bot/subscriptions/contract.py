@@ -7,10 +7,11 @@ a delivery for each subscription that wants it. The waiting deliveries of one su
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, Protocol, get_args
 
 from ..db import Tx
+from ..values import dataclass
 
 Event = Literal[
     "dialog.opened", "message.created", "message.updated", "message.deleted", "dialog.closed", "dialog.complete"

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from ..archive import Archive
@@ -21,6 +20,7 @@ from ..db import Storage, Tx
 from ..errors import DeliveryFailed, StorageError
 from ..metrics import Metrics
 from ..outbox.policy import GiveUp, after_failure
+from ..values import dataclass
 from . import signing
 from .contract import PING, Delivery, Lane, Subscription, Subscriptions
 from .guard import BadUrl, parse

@@ -8,8 +8,10 @@ have their own.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from ..values import dataclass
 
 EDITED: Final = "message.edited"  # another text; told as message.updated
 TOLD_AS: Final = {EDITED: "message.updated"}

@@ -11,11 +11,11 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from ..errors import B24BotError
+from ..values import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_URL: Final = 2000

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from ..errors import DeliveryFailed
+from ..values import dataclass
 from .guard import BadUrl, Forbidden, Guard, Target
 
 TIMEOUT_S: Final = 10.0

@@ -7,8 +7,10 @@ and all of those together at most half of the senders: however many hang, the ot
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from ..values import dataclass
 
 SENDERS: Final = 8
 SENDERS_PER_HOST: Final = 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from ..archive import Archive, Comparison
@@ -17,6 +17,7 @@ from ..errors import CallRefused
 from ..intake import IMPORT, reconcile_job
 from ..model import Job, NewJob
 from ..outbox import Outbox, one_by_one
+from ..values import dataclass
 from . import schedule
 from .numbers import PROBE, Numbers
 

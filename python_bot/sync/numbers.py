@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from ..archive import Comparison
@@ -21,6 +20,7 @@ from ..errors import BadEvent, CallRefused
 from ..intake import found_job
 from ..model import ChatFacts, Lines
 from ..outbox import Outbox
+from ..values import dataclass
 
 CARD: Final = "imopenlines.dialog.get"
 RECENT: Final = "im.recent.list"

@@ -9,7 +9,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Protocol
 
 from ..archive import Archive, Comparison
@@ -21,6 +21,7 @@ from ..errors import B24BotError, BadEvent, PortalError, PortalUnavailable
 from ..intake import found_job, names_job, reconcile_job
 from ..model import Job, NewJob, SessionCheck, SessionHistory
 from ..outbox import Outbox
+from ..values import dataclass
 from . import schedule
 
 HISTORY: Final = "imopenlines.session.history.get"

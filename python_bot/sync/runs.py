@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 
 from ..archive import Archive, Comparison
 from ..db import Storage, Tx
 from ..intake import reconcile_job
 from ..model import NewJob
 from ..outbox import Outbox
+from ..values import dataclass
 from .discover import BEGAN, discover_job, survey_job
 from .imports import PROGRESS, Progress, import_job
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..db import Tx
+from ..values import dataclass
 from .record import Direction, Entry, Kind, Outcome, Record
 
 

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from ..values import dataclass
 
 Direction = Literal["in", "out"]
 # In: `ignored` is a POST to the handler that was no event and no opened page, `page` the handler opened in a browser,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ..db import Tx
+from ..values import dataclass
 
 Rights = Literal["read", "export", "admin"]
 What = Literal["opened", "file", "exported", "searched"]

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from flask import g, request
@@ -20,6 +20,7 @@ from werkzeug.datastructures import Headers
 
 from ..model import DialogFilter
 from ..traffic.record import Authorization, Outcome
+from ..values import dataclass
 from .api_tokens import OPENS, Scope, TokenFile, hash_of
 from .errors import ApiError
 from .inbound import Note, note

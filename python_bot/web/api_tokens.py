@@ -14,12 +14,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..errors import B24BotError
 from ..model import time_text
+from ..values import dataclass
 
 log = logging.getLogger(__name__)
 

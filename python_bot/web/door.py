@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Literal
 
 from ..archive import Archive
@@ -31,6 +31,7 @@ from ..metrics import Metrics
 from ..model import JournalEntry
 from ..staff.texts import Language, language_of
 from ..traffic.record import Outcome
+from ..values import dataclass
 from .inbound import Note
 
 log = logging.getLogger(__name__)

@@ -9,13 +9,13 @@ import gzip
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, request
 
 from ..traffic import shape
 from ..traffic.record import Authorization, Cause, Kind, Outcome, Record, new_trace
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 from typing import Any
 
 import click
@@ -211,10 +212,12 @@ def test_every_address_is_documented_and_every_documented_address_exists() -> No
     from python_bot.app import flask_app
     from python_bot.instance import Instance
     from python_bot.settings import Settings
+    from python_bot.ui import ui_app
 
     with tempfile.TemporaryDirectory() as home:
         instance = Instance(Settings(Path(home), "t" * 16, "http://127.0.0.1:1/python_bot/"))
-        routes = {rule.rule for rule in flask_app(instance).url_map.iter_rules()}
+        apps = (flask_app(instance), ui_app(instance, Mock(), Mock(), Mock()))
+        routes = {rule.rule for app in apps for rule in app.url_map.iter_rules()}
         instance.close()
     names = {"<int:chat_id>": "CHAT_ID", "<int:file_id>": "FILE_ID", "<int(signed=True):message_id>": "MESSAGE_ID"}
     names |= {

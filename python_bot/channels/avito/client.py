@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from ...errors import DeliveryFailed
+from ...values import dataclass
 from ..base import Content
 from ..http import Answer, Http
 from ..multipart import Upload

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import quote
 
+from ...values import dataclass
 from ..base import ChatCard, Happened, ReadUpTo
 from .inbound import read_card, read_message
 

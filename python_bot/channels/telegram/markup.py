@@ -8,11 +8,11 @@ https://core.telegram.org/bots/api#html-style ; tags may be nested, but not in c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 from ... import bbcode
+from ...values import dataclass
 
 TEXT_LIMIT: Final = 4096
 CAPTION_LIMIT: Final = 1024

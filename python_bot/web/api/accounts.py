@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from secrets import token_urlsafe
 from typing import Any, Final, TypeVar
 
@@ -17,6 +17,7 @@ from ...channels.store import Held
 from ...errors import DeliveryFailed, NoSuchAccount
 from ...model import time_text
 from ...relay.accounts import KEEP, Accounts
+from ...values import dataclass
 from ..access import Access
 from ..errors import ApiError
 from . import bodies, params

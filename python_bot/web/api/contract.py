@@ -22,12 +22,11 @@ _POLICY: Final = (
 def blueprint(access: Access) -> Blueprint:
     api = Blueprint("contract", __name__, url_prefix="/api")
     api.before_request(access.admit_anybody)
-    contract, reference = CONTRACT.read_bytes(), REFERENCE.read_bytes()
 
     @api.get("/openapi.yaml")
     def openapi() -> Response:
         params.refuse_unknown(request.args)
-        response = Response(contract, mimetype="application/yaml")
+        response = Response(CONTRACT.read_bytes(), mimetype="application/yaml")
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
@@ -36,7 +35,7 @@ def blueprint(access: Access) -> Blueprint:
         params.refuse_unknown(request.args)
         if not request.path.endswith("/"):
             return redirect("api/", 308)  # relative: nginx took the instance's prefix off the path
-        response = Response(reference, mimetype="text/html")
+        response = Response(REFERENCE.read_bytes(), mimetype="text/html")
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ...bitrix.payload import Node
 from ...model import Choices, DialogFilter
 from ...search import Search
+from ...values import dataclass
 from ...visitors import Visit
 from ..api import wanted
 from .clock import Clock

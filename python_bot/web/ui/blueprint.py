@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from flask import Blueprint, Response, redirect
 from werkzeug.exceptions import NotFound
@@ -12,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from ...archive import Archive, Views
 from ...attachments import ContentStore
 from ...search import Search
+from ...values import dataclass
 from ...visitors import Visitors
 from ..api.export import Streams
 from ..inbound import note

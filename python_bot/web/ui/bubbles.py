@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from ...attachments.naming import content_type, safe_name
+from ...values import dataclass
 from .clock import Clock
 from .markup import shown_name, written
 

@@ -4,10 +4,11 @@ the numbers stand beside them as a table. No style in them: the page's own style
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup, escape
+
+from ...values import dataclass
 
 WIDTH: Final = 720
 HEIGHT: Final = 190

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from datetime import time as time_of_day
 from functools import lru_cache
 from typing import Final
 
 from ...staff.texts import Language
+from ...values import dataclass
 
 _OFFSET: Final = re.compile(r"([+-])(\d{2}):([0-5]\d)")
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9][A-Za-z0-9_+-]{0,31}){0,2}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ...errors import StorageError
 from ...staff.texts import Language, language_of
+from ...values import dataclass
 from ...visitors import Rights, Visit
 from ..errors import ApiError
 from ..inbound import note

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from ...model import BuriedJob
 from ...staff.texts import Language
 from ...subscriptions import Subscription
 from ...traffic import Entry
+from ...values import dataclass
 from .frame import Frame
 from .refusal import Refused
 

@@ -14,11 +14,12 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from ...db import Storage, Tx
 from ...model import ANY_DIALOG, DialogFilter
+from ...values import dataclass
 from ...visitors import Rights, Visit, Visitors, What
 from ..access import Access
 from ..api_tokens import hash_of
