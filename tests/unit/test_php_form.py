@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_bot.bitrix.php_form import MAX_DEPTH, Request, clean_tree, read_request, split_key, without_secrets
+from python_bot.bitrix.php_form import MAX_DEPTH, Request, clean_tree, decode, read_request, split_key, without_secrets
 from python_bot.errors import BadEvent
 from tests.support.payloads import INDEX, form
 from tests.unit.trees import maps
@@ -90,6 +90,17 @@ def test_values_are_decoded_as_php_encoded_them(raw: str, text: str) -> None:
 
 def test_raw_bytes_that_are_no_utf8_are_replaced() -> None:
     assert tree(b"a=\xff\xd0\x94&b=\x00x") == {"a": "\ufffdД", "b": "x"}
+
+
+PIECES = st.sampled_from(
+    [b"%D0", b"%94", b"%E2", b"%82", b"%", b"%0", b"0", b"%00", b"\x00", b"\xd0", b"\\", b"x41", b"+", "Да".encode()]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=5).map(b"".join), min_size=1, max_size=6))
+def test_a_value_is_read_the_same_whatever_stands_beside_it(values: list[bytes]) -> None:
+    body = b"&".join(b"data[%d]=%b" % pair for pair in enumerate(values))
+    assert list(read_request(body).tree["data"].values()) == [decode(value) for value in values]
 
 
 def test_a_body_key_wins_over_the_same_key_of_the_query() -> None:
