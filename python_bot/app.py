@@ -33,6 +33,7 @@ from .web.api_tokens import FILE_NAME, TokenFile, Uses
 from .web.application import application
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.connectors import ConnectorSettings
+from .web.event_shortcut import EventShortcut
 from .web.first_visit import AtFirstVisit
 from .web.http_answers import ApiManners, Limiter
 from .web.key_file import FILE_NAME as PAGE_KEY
@@ -142,9 +143,8 @@ def flask_app(instance: Instance) -> Flask:
     if not settings.cors_origins:  # else every answer depends on whose page asks
         quick = {"/api/dialogs": lists.dialogs, "/api/messages": lists.messages, "/api/search": lists.search}
         answering = Shortcut(answering, access, manners, quick)
-    journaled = inbound.Journaled(
-        AcceptPrefix(answering, settings.prefix), instance.recorder.note, instance.masks.is_secret
-    )
+    prefixed = AcceptPrefix(EventShortcut(answering, instance.door), settings.prefix)
+    journaled = inbound.Journaled(prefixed, instance.recorder.note, instance.masks.is_secret)
     app.wsgi_app = NoteArrivals(journaled, arrivals)  # type: ignore[method-assign]  # Flask's own way
     return app
 

@@ -15,6 +15,7 @@ from ..traffic.record import Cause, caused_by
 from .access import client_address
 from .connectors import ConnectorSettings
 from .door import MAX_BODY_BYTES, Door, Reply
+from .event_shortcut import said
 from .inbound import note
 from .oauth import OAuthReturn
 from .page import asset_versions, content_policy
@@ -35,15 +36,10 @@ def blueprint(
     @hooks.route("/python_bot/<path:rest>", methods=VERBS, provide_automatic_options=False)
     def handler(rest: str = "") -> Response:
         if request.method == "POST":
-            body = read_body()
-            if body is None:
-                return show(Reply(413))
-            found = note()
-            found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
-            reply = door.receive(body, request.query_string, found.trace_id, found)
+            reply = said(request.environ) or _received(door)
             if reply.opened is not None:
                 address = client_address(request.remote_addr or "", request.headers)
-                reply = connectors.visit(reply.opened, address, found)
+                reply = connectors.visit(reply.opened, address, note())
             return show(reply)
         if request.method in ("GET", "HEAD"):
             found = note()
@@ -53,6 +49,15 @@ def blueprint(
         return show(Reply(200))
 
     return hooks
+
+
+def _received(door: Door) -> Reply:
+    body = read_body()
+    if body is None:
+        return Reply(413)
+    found = note()
+    found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
+    return door.receive(body, request.query_string, found.trace_id, found)
 
 
 def shown(prefix: str) -> Callable[[Reply], Response]:

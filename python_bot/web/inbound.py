@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response, request
+from werkzeug.exceptions import HTTPException
 
 from ..traffic import shape
 from ..traffic.record import Authorization, Cause, Kind, Outcome, Record, new_trace
@@ -146,7 +147,10 @@ def _body_shape() -> str:
     length = request.content_length or 0
     if request.method in ("GET", "HEAD") or not 0 < length <= shape.MAX_PARSED or request.mimetype.startswith("multi"):
         return ""
-    return shape.of_body(request.get_data())
+    try:
+        return shape.of_body(request.get_data())
+    except HTTPException:  # the caller went away before its end
+        return ""
 
 
 def _unpacked(response: Response) -> bytes:
