@@ -1,7 +1,7 @@
 """The way past Flask for the portal's events: it took a quarter of the time that an event keeps the interpreter.
 
 It reads the body and asks the door, once. A plain 200 is told here. Anything else (a page, a refusal, a fault of ours)
-is told by Flask, which finds what the door said beside the request. What is not plain on its way in goes there untouched.
+is told by Flask, which finds the word of the door beside the request. What is not plain goes to Flask untouched.
 """
 
 from __future__ import annotations
