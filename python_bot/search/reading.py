@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from .query import Query, Term
-from .words import normal, phones, pieces, spans, spelled, stem, words
+from .words import looking_for, normal, phones, spans, spelled, stem, words
 
 FRAGMENT: Final = 240  # characters
 BEFORE: Final = 60
@@ -47,6 +47,7 @@ class Fragments:
         self._query = query
         self._stems = frozenset(stem(term.words[0]) for term in query.wanted if term.kind == "forms")
         self._beginnings = tuple(term.words[0] for term in query.wanted if term.kind == "prefix")
+        self._look = looking_for(frozenset(word[0] for word in (*self._stems, *self._beginnings)))
         self._is_hit: dict[str, bool] = {}  # a word as it was written
 
     def of(self, text: str, beside: str = "") -> str:
@@ -72,7 +73,7 @@ class Fragments:
         hits: set[tuple[int, int]] = set()
         if self._stems or self._beginnings:
             known = self._is_hit
-            for piece in pieces(text):
+            for piece in self._look(text):
                 written = piece[0]
                 if (is_hit := known.get(written)) is None:
                     is_hit = known[written] = any(map(self._is_wanted, spelled(written)))

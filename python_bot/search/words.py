@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +20,9 @@ VERSION: Final = 1
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _PIECE: Final = re.compile(r"(?:[^\W_]|\u0301|\u00ad)+")
+_PLAIN: Final = re.compile(r"[0-9a-zа-я]")
+_ODD: Final = re.compile(r"[^\W_0-9A-Za-zА-яЁё]|\u0301|\u00ad")  # letters of which normal() may make others, or none
+_WRITTEN: Final = {"е": "еЕёЁ"}
 _CYRILLIC: Final = re.compile(r"[а-я]")
 _PHONE: Final = re.compile(r"(?<![\w+])\+?\d(?:[\s()\-.]{0,3}\d){9,14}(?!\w)")
 _LONGEST: Final = 64  # characters of one word; what is longer is no word
@@ -56,6 +59,19 @@ def words(normal_text: str) -> list[str]:
 def pieces(text: str) -> Iterator[re.Match[str]]:
     """What stands between the gaps of a text as it was written: usually a word each."""
     return _PIECE.finditer(text)
+
+
+@lru_cache(maxsize=256)
+def looking_for(letters: frozenset[str]) -> Callable[[str], Iterator[re.Match[str]]]:
+    """`pieces` for whoever looks for words that begin with one of these letters; it may leave others out.
+
+    No form of a word begins with another letter than its stem, as long as the text has ordinary letters only.
+    """
+    if not letters or not all(_PLAIN.fullmatch(letter) for letter in letters):
+        return pieces
+    first = "".join(sorted({case for letter in letters for case in _WRITTEN.get(letter, letter + letter.upper())}))
+    near = re.compile(rf"(?<![^\W_])[{first}][^\W_]*")
+    return lambda text: pieces(text) if _ODD.search(text) else near.finditer(text)
 
 
 def spans(text: str) -> list[tuple[str, int, int]]:
