@@ -49,6 +49,8 @@ def searched_home(messages: int) -> Path:
     indexer = Indexer(SqliteArchive(storage), index, lambda: True)
     while indexer.step():
         pass
+    while index.is_scattered() and index.merge():  # as an instance does in the next calm moments
+        pass
     index.close()
     storage.close()
     return directory

@@ -24,6 +24,7 @@ LULL_S: Final = 0.1
 FEW: Final = 4  # commits within that time are no storm
 LAG_S: Final = 5.0  # how long it waits for the end of a storm
 PAUSE_S: Final = 0.25  # however many search meanwhile
+CALM_S: Final = 2.0  # of few commits, before there is time for tidying
 AGAIN_S: Final = 30.0  # after the disk refused
 
 
@@ -47,6 +48,7 @@ class Indexer(threading.Thread):
                 seen = self._archive.wait_for_change(0, 0.0)
                 if self._catch_up():
                     self._index.freshness.learned(seen)
+                    self._merge_in_calm(seen)
                 rested_at = time.monotonic() + PAUSE_S
                 self._archive.wait_for_change(seen, LOOK_S)
                 if self._is_wanted_before_a_lull():
@@ -68,6 +70,16 @@ class Indexer(threading.Thread):
                 return False
         return True
 
+    def _merge_in_calm(self, seen: int) -> None:
+        """For a while, when little is written in the archive and nobody waits for what was."""
+        more = self._index.is_scattered() and not self._stopped.wait(CALM_S)
+        end = time.monotonic() + LAG_S
+        while more and time.monotonic() < end and self._archive.wait_for_change(0, 0.0) - seen <= FEW:
+            started = time.monotonic()
+            more = self._index.merge()
+            if self._index.freshness.is_wanted(REST * (time.monotonic() - started)):
+                return
+
     def _is_wanted_before_a_lull(self) -> bool:
         """What comes together is learned together, and a storm of events is not made worse; unless somebody waits."""
         end = time.monotonic() + LAG_S
@@ -83,9 +95,10 @@ class Indexer(threading.Thread):
         """Take the next changes; True when there may be more."""
         state = self._index.state()
         changes = self._archive.changes(state.position if state else START, BATCH)
-        if state is None or state.archive != changes.archive:
+        if state is None or state.is_worn or state.archive != changes.archive:
             if state is not None:
-                log.warning("the archive is another one: the search index is built anew")
+                why = "it was tidied up so often" if state.is_worn else "the archive is another one"
+                log.warning("%s: the search index is built anew", why)
             self._index.begin(changes.archive)
             return True
         # A removed message may have come again: everything that was removed is forgotten before anything is learned.
