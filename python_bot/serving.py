@@ -21,16 +21,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # Gunicorn comes without type
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        _give_back()
+        _settle()
 
     def get_thread_pool(self) -> Any:
         return ThreadPool(self.cfg.threads)
 
 
-def _give_back() -> None:
-    """What starting took and nobody needs any more: half a megabyte, most of it of an archive that was made anew."""
+def _settle() -> None:
+    """What starting took and nobody needs goes back to the system: half a megabyte, most of it of an archive that was
+    made anew. What stays for good is not looked at by the collector again: 27 ms in which nobody is answered.
+    https://docs.python.org/3/library/gc.html#gc.freeze
+    """
     import ctypes  # not in the master either
 
     gc.collect()
+    gc.freeze()
     with suppress(AttributeError):  # a C library of another kind
         ctypes.CDLL(None).malloc_trim(0)

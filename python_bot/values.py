@@ -20,7 +20,7 @@ else:
             own = plain.__dict__
             if "__repr__" not in own:
                 cls.__repr__ = _told
-            if eq:
+            if eq and "__eq__" not in own:
                 cls.__eq__ = _is_same
                 cls.__hash__ = _hash if frozen else None
             if frozen:

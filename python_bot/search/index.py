@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ..db import Storage, Tx
-from ..errors import StorageError
+from ..errors import SchemaTooNew, StorageError
 from ..model import Document
 from ..values import dataclass
 from .freshness import Freshness
@@ -92,11 +92,19 @@ class Index:
         self.freshness = Freshness()
 
     def open(self) -> None:
-        """Raises StorageError; an unreadable file is set aside and a new one begun."""
+        """Raises StorageError. An unreadable file is set aside, one of a newer release removed; a new one is begun."""
         if self._opened is None:
-            storage = Storage(self._path, schema=SCHEMA, durable=False)
-            storage.open()
-            self._opened = storage
+            try:
+                self._opened = self._open()
+            except SchemaTooNew:
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(f"{self._path.name}{suffix}").unlink(missing_ok=True)
+                self._opened = self._open()
+
+    def _open(self) -> Storage:
+        storage = Storage(self._path, schema=SCHEMA, durable=False)
+        storage.open()
+        return storage
 
     def close(self) -> None:
         if self._opened is not None:

@@ -113,6 +113,17 @@ def test_an_index_of_an_earlier_release_is_merged_too(tmp_path: Path, monkeypatc
     index.close()
 
 
+def test_after_the_way_back_to_this_release_the_index_of_the_newer_one_is_built_anew(tmp_path: Path) -> None:
+    path = tmp_path / "search.db"
+    newer = Storage(path, schema=(*SCHEMA, ("CREATE TABLE more (x)",)), durable=False)
+    newer.open()
+    newer.close()
+    index = Index(path)
+    index.open()
+    assert index.state() is None
+    index.close()
+
+
 def test_an_index_that_was_tidied_up_too_often_is_built_anew(filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     """FTS5 of Debian 12 cannot read its own tables after a thousand erasures."""
     monkeypatch.setattr(indexes, "ROUNDS", 3)
