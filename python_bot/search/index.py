@@ -289,4 +289,6 @@ def _term(term: Term) -> str:
 
 
 def _trigrams(part: str) -> list[str]:
-    return [part[i : i + 3] for i in range(len(part) - 2)]
+    """As few as hold every letter: FTS5 follows each for itself, and what is found is read anyway."""
+    last = len(part) - 3
+    return [part[i : i + 3] for i in (*range(0, last, 3), last)]
