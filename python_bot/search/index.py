@@ -47,9 +47,7 @@ SCRUB_S: Final = 600.0
 SCATTERED: Final = 2_000  # documents in new pieces, from which on these are worth merging
 SHARE: Final = 5  # and one in so many of all: the index is not written anew for a few
 MERGED_PAGES: Final = 100  # of 4 kB, in one go: a few milliseconds
-ROUNDS: Final = (
-    400  # each leaves FTS5 of SQLite 3.40 one or two empty levels more; with 2,000 it reads its tables no more
-)
+ROUNDS: Final = 400  # each leaves two empty levels more in SQLite 3.40, whose FTS5 calls a table with 2,000 malformed
 CHUNK: Final = 400  # hits that are looked at in one go
 FIRST_MORE: Final = 4
 RANKED: Final = 5000

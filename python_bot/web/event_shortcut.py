@@ -7,6 +7,7 @@ is told by Flask, which finds the word of the door beside the request. What is n
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 PATHS: Final = frozenset({"/python_bot/", "/python_bot"})
 _SAID: Final = "b24bot.said"
+_LENGTH: Final = re.compile(r"[0-9]{1,8}")
 _HEADERS: Final = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "0"))
 
 
@@ -68,8 +70,7 @@ def _is_plain(environ: WSGIEnvironment) -> bool:
         environ.get("PATH_INFO") in PATHS
         and environ.get("REQUEST_METHOD") == "POST"
         and "HTTP_TRANSFER_ENCODING" not in environ
-        and length.isdecimal()
-        and length.isascii()
+        and _LENGTH.fullmatch(length) is not None
         and int(length) <= MAX_BODY_BYTES
         and "multipart" not in environ.get("CONTENT_TYPE", "").lower()
     )

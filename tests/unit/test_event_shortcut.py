@@ -82,6 +82,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "of no length": {"CONTENT_LENGTH": ""},
     "of an odd length": {"CONTENT_LENGTH": "-5"},
     "of digits from elsewhere": {"CONTENT_LENGTH": "٥"},
+    "of no end": {"CONTENT_LENGTH": "9" * 5000},
     "too long": {"CONTENT_LENGTH": str(MAX_BODY_BYTES + 1)},
     "cut short": {"CONTENT_LENGTH": str(len(EVENT) + 1)},
     "a form of parts": {"CONTENT_TYPE": "Multipart/form-data; boundary=x"},
