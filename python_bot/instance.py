@@ -46,7 +46,7 @@ from .proof.report import Report
 from .relay.abreast import Abreast
 from .relay.accounts import Accounts
 from .relay.inbox import Inbox
-from .relay.jobs import DORMANT
+from .relay.jobs import relay_lanes
 from .relay.links import FileLinks
 from .relay.missed import Missed
 from .relay.openline import OpenLine
@@ -196,7 +196,13 @@ class Instance:
             accounts=self.accounts,
         )
         self.worker = Worker(
-            home / "worker.lock", self.storage, self.outbox, self.pace, jobs.lanes(self.parts), self.is_enabled, DORMANT
+            home / "worker.lock",
+            self.storage,
+            self.outbox,
+            self.pace,
+            jobs.lanes(self.parts),
+            self.is_enabled,
+            relay_lanes(self.relay, self.accounts),
         )
         index = Index(home / "search.db")
         self.search = IndexedSearch(self.archive, index)

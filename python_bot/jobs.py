@@ -25,7 +25,6 @@ from .model import Handover, Job, Lines
 from .outbox import OneByOne
 from .proof.manifest import MANIFEST, ManifestJobs
 from .relay.accounts import Accounts
-from .relay.jobs import relay_lanes
 from .relay.parts import RelayParts
 from .staff import Desk, StaffJobs
 from .staff.choice import is_in_force, lines_in_force
@@ -271,7 +270,6 @@ def lanes(parts: Parts) -> Mapping[str, Mapping[str, Handler]]:
         # Of its own: the first manifest of a large archive takes minutes.
         "proof": {MANIFEST: parts.manifests},
         "files": {FILE_FETCH: FetchJobs(parts.files), FILE_SURVEY: SurveyJobs(parts.files)},
-        **relay_lanes(parts.relay, parts.accounts),
         # A second thread, so that one slow file does not hold all others.
         **({"more files": {FILE_FETCH: FetchJobs(parts.files)}} if parts.files.queue.is_on else {}),
     }

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Protocol, runtime_checkable
 
 from .bitrix.pace import Pace
@@ -63,6 +64,9 @@ class Paced(Protocol):
         """Seconds until it wants jobs again; 0.0 when it wants them now."""
 
 
+Dormant = tuple[Collection[str], Callable[[], Mapping[str, Handler]]]  # kinds, and what makes their handlers
+
+
 class Lane(threading.Thread):
     """One thread over some kinds of jobs. `idle`: called whenever nothing is due."""
 
@@ -86,6 +90,7 @@ class Lane(threading.Thread):
         self._woken = threading.Event()
         self._stopping = False
         self._failing = False
+        self.kinds = frozenset(handlers)
         self.lease_s = max(map(_lease_of, handlers.values()), default=LEASE_S)
         self.seen_at = time.monotonic()
         self.done = 0
@@ -231,7 +236,8 @@ class WorkerLock:
 class Worker:
     """The lanes of one process, started together.
 
-    `dormant`: names of lanes that most instances never need: each begins with the first job of its kinds.
+    `dormant`: lanes that most instances never need. Each begins with the first job of its kinds; what does them is
+    made then.
     """
 
     def __init__(
@@ -242,21 +248,21 @@ class Worker:
         pace: Pace,
         lanes: Mapping[str, Mapping[str, Handler]],
         is_enabled: Callable[[], bool],
-        dormant: Collection[str] = (),
+        dormant: Mapping[str, Dormant] = MappingProxyType({}),
     ) -> None:
         self._lock = WorkerLock(lock_path)
         self._storage = storage
         self._outbox = outbox
         self._pace = pace
+        self._is_enabled = is_enabled
         self._started = False
         self._guard = threading.Lock()
-        found = {
-            name: Lane(name, handlers, storage, outbox, is_enabled, self.may_work, self._wake_dormant)
-            for name, handlers in lanes.items()
-        }
-        self._kinds = {found[name]: frozenset(handlers) for name, handlers in lanes.items()}
-        self._dormant = {found[name] for name in dormant}
-        self.lanes = [lane for lane in found.values() if lane not in self._dormant]
+        self._dormant = dict(dormant)
+        self.lanes = [self._lane(name, handlers) for name, handlers in lanes.items()]
+
+    def _lane(self, name: str, handlers: Mapping[str, Handler]) -> Lane:
+        idle = self._wake_dormant
+        return Lane(name, handlers, self._storage, self._outbox, self._is_enabled, self.may_work, idle)
 
     def start(self) -> None:
         with self._guard:
@@ -265,23 +271,26 @@ class Worker:
                 lane.start()
 
     def wake(self, kinds: Collection[str]) -> None:
-        for lane, own in self._kinds.items():
-            if not own.isdisjoint(kinds):
-                self._begin(lane)
+        for lane in self.lanes:
+            if not lane.kinds.isdisjoint(kinds):
                 lane.wake()
+        for name, (own, _) in list(self._dormant.items()):
+            if not set(own).isdisjoint(kinds):
+                self._begin(name)
 
-    def _begin(self, lane: Lane) -> None:
+    def _begin(self, name: str) -> None:
         with self._guard:
-            if self._started and lane in self._dormant:
-                self._dormant.remove(lane)
+            if self._started and name in self._dormant:
+                lane = self._lane(name, self._dormant[name][1]())
+                del self._dormant[name]
                 self.lanes.append(lane)
                 lane.start()
 
     def _wake_dormant(self) -> None:
         """Jobs may have been left by a former process, or brought by another one."""
-        for lane in list(self._dormant):
-            if self._outbox.next_due(self._kinds[lane]) is not None:
-                self._begin(lane)
+        for name, (kinds, _) in list(self._dormant.items()):
+            if self._outbox.next_due(kinds) is not None:
+                self._begin(name)
 
     def wake_all(self) -> None:
         for lane in self.lanes:

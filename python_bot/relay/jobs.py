@@ -1,14 +1,15 @@
-"""Which thread does which job of the channels. None of them begins before an instance has an account."""
+"""Which thread does which job of the channels. None of them begins before there is such a job, and until then nothing
+of what does it is loaded: most instances have no account.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
 
 from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
-from ..outbox import OneByOne
 from .accounts import Accounts
-from .incoming import Arrivals, describe_chat, fill_gap, give_up_gap
 from .kinds import (
     CHANNEL_ATTACH,
     CHANNEL_DESCRIBE,
@@ -19,33 +20,42 @@ from .kinds import (
     CHANNEL_STATUS,
     CHANNEL_TOPIC,
 )
-from .outgoing import Answers, Statuses
 from .parts import RelayParts
-from .topic_posts import TopicPosts
-from .topic_replies import TopicReplies
 
-DORMANT: Final = ("open line", "messengers", "more messengers", "topics")
+if TYPE_CHECKING:
+    from .handlers import Does
+
+_MESSENGERS: Final = (
+    CHANNEL_SEND,
+    CHANNEL_EDIT,
+    CHANNEL_DELETE,
+    CHANNEL_DESCRIBE,
+    CHANNEL_READ,
+    CHANNEL_GAP,
+    CHANNEL_REPLY,
+)
+# The portal has a thread of its own; a slow messenger does not hold another one up.
+LANES: Final = {
+    "open line": (CHANNEL_IN, CHANNEL_STATUS),
+    "messengers": (*_MESSENGERS, CHANNEL_ATTACH),
+    "more messengers": _MESSENGERS,
+    "topics": (CHANNEL_TOPIC,),  # of its own: a group takes 20 messages a minute
+}
+
+Wake = Callable[[], Mapping[str, "Does"]]
 
 
-Done = OneByOne | Arrivals | Statuses | TopicPosts
+def relay_lanes(parts: RelayParts, accounts: Accounts) -> Mapping[str, tuple[tuple[str, ...], Wake]]:
+    """Thread -> its kinds in the order in which it looks for work, and what makes the handlers of them."""
 
+    @cache
+    def all_handlers() -> Mapping[str, Does]:
+        from .handlers import handlers
 
-def relay_lanes(parts: RelayParts, accounts: Accounts) -> Mapping[str, Mapping[str, Done]]:
-    """Thread -> kind -> handler. The portal has a thread of its own; a slow messenger does not hold another one up."""
-    answers, replies = Answers(parts), TopicReplies(parts)
-    messengers: dict[str, Done] = {
-        CHANNEL_SEND: OneByOne(answers.send, answers.buried),
-        CHANNEL_EDIT: OneByOne(answers.edit),
-        CHANNEL_DELETE: OneByOne(answers.delete),
-        CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
-        CHANNEL_READ: OneByOne(answers.mark_read),
-        CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job), lambda job, reason: give_up_gap(parts, job)),
-        CHANNEL_REPLY: OneByOne(replies.send),
-    }
-    return {
-        "open line": {CHANNEL_IN: Arrivals(parts), CHANNEL_STATUS: Statuses(parts)},
-        "messengers": {**messengers, CHANNEL_ATTACH: OneByOne(accounts.attach)},
-        "more messengers": messengers,
-        # Of its own: a group takes 20 messages a minute.
-        "topics": {CHANNEL_TOPIC: TopicPosts(parts)},
-    }
+        return handlers(parts, accounts)
+
+    def of(kinds: tuple[str, ...]) -> Mapping[str, Does]:
+        found = all_handlers()
+        return {kind: found[kind] for kind in kinds}
+
+    return {name: (kinds, partial(of, kinds)) for name, kinds in LANES.items()}

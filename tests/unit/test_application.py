@@ -102,7 +102,10 @@ def test_a_visit_that_fails_to_make_them_leaves_the_next_one_its_try() -> None:
 @pytest.mark.parametrize(
     ("program", "spared"),
     [
-        ("python_bot.app", ("python_bot.ui", "python_bot.web.ui.dialogs", "python_bot.export.names")),
+        (
+            "python_bot.app",
+            ("python_bot.ui", "python_bot.web.ui.dialogs", "python_bot.export.names", "python_bot.relay.outgoing"),
+        ),
         ("python_bot.serving", ("ctypes", "sqlite3", "flask", "python_bot.db")),
     ],
 )
