@@ -38,10 +38,10 @@ from .web.first_visit import AtFirstVisit
 from .web.http_answers import ApiManners, Limiter
 from .web.key_file import FILE_NAME as PAGE_KEY
 from .web.key_file import KeyFile
+from .web.list_shortcut import ListShortcut
 from .web.oauth import OAuthReturn
 from .web.page_token import PageTokens
 from .web.prefix import AcceptPrefix
-from .web.shortcut import Shortcut
 from .web.ui.keeper import Keeper
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def flask_app(instance: Instance) -> Flask:
     answering: WSGIApplication = AtFirstVisit(app.wsgi_app, lambda: _pages(instance, keeper, streams, arrivals))
     if not settings.cors_origins:  # else every answer depends on whose page asks
         quick = {"/api/dialogs": lists.dialogs, "/api/messages": lists.messages, "/api/search": lists.search}
-        answering = Shortcut(answering, access, manners, quick)
+        answering = ListShortcut(answering, access, manners, quick)
     prefixed = AcceptPrefix(EventShortcut(answering, instance.door), settings.prefix)
     journaled = inbound.Journaled(prefixed, instance.recorder.note, instance.masks.is_secret)
     app.wsgi_app = NoteArrivals(journaled, arrivals)  # type: ignore[method-assign]  # Flask's own way

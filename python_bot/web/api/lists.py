@@ -1,5 +1,5 @@
 """The lists that integrators read most: `/api/dialogs`, `/api/messages`, `/api/search`. From parameters to JSON text,
-whoever asks through whatever: `web.api` answers with them through Flask, `web.shortcut` past it.
+whoever asks through whatever: `web.api` answers with them through Flask, `web.list_shortcut` past it.
 """
 
 from __future__ import annotations

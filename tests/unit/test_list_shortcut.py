@@ -18,7 +18,7 @@ from python_bot.web.api_tokens import ApiToken, TokenFile, hash_of, write_tokens
 from python_bot.web.errors import ApiError
 from python_bot.web.http_answers import ApiManners, Limiter
 from python_bot.web.inbound import note_of
-from python_bot.web.shortcut import Shortcut
+from python_bot.web.list_shortcut import ListShortcut
 
 BEARER = {"HTTP_AUTHORIZATION": "Bearer secret-of-the-tests"}
 BODY = json.dumps({"dialogs": [{"title": "Здравствуйте"}] * 20, "next_cursor": None}).encode()
@@ -36,7 +36,7 @@ class Server:
         self.raises: Exception | None = None
         access = Access("secret-of-the-tests", public_read, TokenFile(home / "tokens.json"))
         manners = ApiManners(Limiter(per_minute), ())
-        self._app = Shortcut(self._flask, access, manners, {"/api/dialogs": self._list})
+        self._app = ListShortcut(self._flask, access, manners, {"/api/dialogs": self._list})
 
     def _flask(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.passed.append(environ)

@@ -27,7 +27,7 @@ DESCRIBED: Final = 4096  # bytes of an answer that are read once more for the jo
 _MORE: Final = ("HTTP_IF_NONE_MATCH", "HTTP_TRANSFER_ENCODING", "CONTENT_LENGTH")
 
 
-class Shortcut:
+class ListShortcut:
     """`lists`: path -> what is read there."""
 
     def __init__(self, app: WSGIApplication, access: Access, manners: ApiManners, lists: Mapping[str, List]) -> None:

@@ -1,4 +1,4 @@
-"""Lists are answered past Flask when they can be (web/shortcut): with and without it, every answer is the same.
+"""Lists are answered past Flask when they can be (web/list_shortcut): with and without it, every answer is the same.
 
 A slash at the end of the address leads to the same list through Flask.
 """
