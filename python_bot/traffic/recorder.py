@@ -120,6 +120,13 @@ class Recorder:
             if not self._is_failing:
                 log.warning("the HTTP journal cannot be written: %s", error)
             self._is_failing = True
+        except Exception:
+            if len(records) == 1:
+                self._dropped(records[0].count)
+                log.exception("a request cannot be written into the HTTP journal")
+            else:  # one of them is to blame, and the others are kept
+                for record in records:
+                    self._write([record])
 
     def _summed(self, record: Record) -> Record | None:
         """Of requests that repeat, one now and then, with their number."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
+from ..bitrix.payload import MAX_ID
 from ..traffic import shape
 from ..traffic.record import Authorization, Cause, Kind, Outcome, Record, new_trace
 from ..values import dataclass
@@ -136,7 +137,7 @@ def describe(response: Response) -> Response:
     if not found.request_shape:
         found.request_shape = shape.of_query(request.query_string) + _body_shape()
     chat_id = (request.view_args or {}).get("chat_id")
-    if isinstance(chat_id, int):
+    if isinstance(chat_id, int) and chat_id <= MAX_ID:
         found.chat_ids = (chat_id,)
     if response.mimetype == "application/json" and not response.is_streamed:
         found.answer_shape = shape.of_json(_unpacked(response))

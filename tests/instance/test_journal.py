@@ -138,6 +138,12 @@ def test_other_requests_have_their_kind(scene: Scene) -> None:
     assert awaited(server, "trace_id = 'kind-admin'")["kind"] == "admin"
 
 
+def test_a_number_that_nothing_can_have_is_an_entry_like_any_other(scene: Scene) -> None:
+    _, server = scene
+    server.get(f"/api/dialogs/{'9' * 30}", X_Request_Id="kind-no-number")
+    assert awaited(server, "trace_id = 'kind-no-number'")["status"] == 401
+
+
 def test_monitoring_is_summed_up(scene: Scene) -> None:
     _, server = scene
     for _ in range(30):

@@ -119,6 +119,29 @@ def test_an_unforeseen_fault_does_not_end_the_journal(notebook: Notebook) -> Non
     journal.stop()
 
 
+def test_one_that_cannot_be_written_takes_no_other_with_it(
+    notebook: Notebook, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite takes no number of a hundred digits."""
+    dropped: list[int] = []
+    journal = recorder(notebook, dropped=dropped.append)
+    write = notebook.add
+
+    def add(tx: None, records: Sequence[Record]) -> None:
+        if any(record.status == 10**100 for record in records):
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        write(tx, records)
+
+    notebook.add = add  # type: ignore[method-assign]  # this one only
+    for number in range(5):
+        journal.note(record(float(number), status=10**100 if number == 2 else 200))
+    journal.start()
+    until(lambda: dropped == [1])
+    until(lambda: [r.at for r in notebook.records] == [0.0, 1.0, 3.0, 4.0])
+    assert "cannot be written" in caplog.text
+    journal.stop()
+
+
 def test_requests_that_repeat_are_one_row_now_and_then(notebook: Notebook) -> None:
     journal = recorder(notebook)
     for at in (1000.0, 1015.0, 1030.0, 1000.0 + REPEATS_S):
