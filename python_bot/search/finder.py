@@ -23,6 +23,8 @@ LOOK_S: Final = 0.1  # another process may be the one that indexes
 NEWEST: Final = 2**62
 TURN_S: Final = 0.02  # several times what a search usually takes
 
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder for each text
+
 
 class IndexedSearch:
     """Implements `contract.Search` over one `Index`."""
@@ -109,5 +111,5 @@ def _page(query: Query, shown: list[Found], next_key: tuple[int, ...] | None) ->
 
 
 def _shown(found: Found, fragments: Fragments) -> str:
-    where = json.dumps(fragments.of(found.text, found.beside), ensure_ascii=False)
+    where = _quoted(fragments.of(found.text, found.beside))
     return f'{found.item.removesuffix("}")},"fragment":{where}}}'

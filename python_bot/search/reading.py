@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Final
@@ -11,6 +12,7 @@ from .words import looking_for, normal, phones, spans, spelled, stem, words
 
 FRAGMENT: Final = 240  # characters
 BEFORE: Final = 60
+_SPECIAL: Final = re.compile("[&<>\"']")  # what escape() changes; most texts have none
 
 
 def matches(query: Query, normal_text: str, normal_extra: str) -> bool:
@@ -60,13 +62,14 @@ class Fragments:
         end = min(len(text), start + FRAGMENT)
         if end < len(text):
             end = max(text.rfind(" ", start + FRAGMENT // 2, end), start + FRAGMENT // 2)
+        safe = escape if _SPECIAL.search(text) else str
         shown, position = [], start
         for hit_start, hit_end in hits:
             if hit_start < position or hit_end > end:
                 continue
-            shown += [escape(text[position:hit_start]), f"<mark>{escape(text[hit_start:hit_end])}</mark>"]
+            shown += [safe(text[position:hit_start]), f"<mark>{safe(text[hit_start:hit_end])}</mark>"]
             position = hit_end
-        shown.append(escape(text[position:end]))
+        shown.append(safe(text[position:end]))
         return f"{'…' if start else ''}{''.join(shown)}{'…' if end < len(text) else ''}"
 
     def _hits(self, text: str) -> list[tuple[int, int]]:
