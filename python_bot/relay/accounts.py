@@ -318,7 +318,13 @@ class Accounts:
 
     def _changed(self, account_id: int) -> None:
         """Connect it now, whatever a failure was to be waited for: somebody may have mended what it was."""
-        parts = self._parts
-        parts.storage.write(lambda tx: parts.outbox.hasten(tx, (CHANNEL_ATTACH,), self._now()))
-        parts.intake.hurry(attach_job(account_id))
-        self._parts.accounts_changed()
+        parts, now = self._parts, self._now()
+
+        def work(tx: Tx) -> None:
+            # Together: a try that fails between the two would keep its pause, and the new one would not be stored.
+            parts.outbox.hasten(tx, (CHANNEL_ATTACH,), now)
+            parts.outbox.put(tx, attach_job(account_id), now)
+
+        parts.storage.write(work)
+        parts.intake.wake({CHANNEL_ATTACH})
+        parts.accounts_changed()
