@@ -30,7 +30,7 @@ from .web.api import subscriptions as subscriptions_api
 from .web.api import telegram as telegram_api
 from .web.api.lists import Lists
 from .web.api_tokens import FILE_NAME, TokenFile, Uses
-from .web.application import application
+from .web.application import Application
 from .web.arrivals import Arrivals, NoteArrivals
 from .web.connectors import ConnectorSettings
 from .web.event_shortcut import EventShortcut
@@ -79,7 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def flask_app(instance: Instance) -> Flask:
     """The routes over an instance; without side effects, so that docs and tests can list them."""
     settings = instance.settings
-    app = application(__name__)
+    app = Application(__name__)
     access = Access(
         settings.api_secret_token,
         settings.public_read,
@@ -149,7 +149,7 @@ def flask_app(instance: Instance) -> Flask:
     return app
 
 
-def _pages(instance: Instance, keeper: Keeper, streams: export_api.Streams, arrivals: Arrivals) -> Flask:
+def _pages(instance: Instance, keeper: Keeper, streams: export_api.Streams, arrivals: Arrivals) -> WSGIApplication:
     from .ui import ui_app  # half a megabyte, for those who look
 
     return ui_app(instance, keeper, streams, monitor.Diagnosis(instance, arrivals.marks))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 
-from flask import Flask
-
 from .instance import Instance
 from .intake import ensure_job
 from .monitor import Diagnosis, status
 from .traffic import Question
 from .web.api.export import Streams
-from .web.application import application
+from .web.application import Application
 from .web.tracing import trace_id
 from .web.ui.blueprint import Parts, blueprint
 from .web.ui.health import Care
 from .web.ui.keeper import Keeper
 
 
-def ui_app(instance: Instance, keeper: Keeper, streams: Streams, diagnosis: Diagnosis) -> Flask:
-    app = application(__name__)
+def ui_app(instance: Instance, keeper: Keeper, streams: Streams, diagnosis: Diagnosis) -> Application:
+    app = Application(__name__)
     parts = Parts(
         instance.archive,
         instance.views,

@@ -1,5 +1,5 @@
-"""Dataclasses that share their methods. The ones of `dataclasses` are written and compiled anew for every class, 8 kB
-each; an instance has 170 classes and a server 500 instances. To a type checker these are those.
+"""Dataclasses that share their methods. The ones of `dataclasses` are written and compiled anew for every class, 9 kB
+each; an instance has 175 classes and a server 500 instances. To a type checker these are those.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ class Writer:
             self.path.chmod(0o600)
             connection = self._connected()
             if migrate(connection, self._schema):
-                connection.close()  # it keeps a megabyte of what it has read and written
+                connection.close()  # what it has read and written is half a megabyte, which goes back now
                 connection = self._connected()
         except BaseException as error:
             if connection is not None:

@@ -6,18 +6,9 @@ from collections.abc import Mapping
 
 from ..intake import CHANNEL_DELETE, CHANNEL_EDIT, CHANNEL_SEND
 from ..outbox import OneByOne
+from . import kinds
 from .accounts import Accounts
 from .incoming import Arrivals, describe_chat, fill_gap, give_up_gap
-from .kinds import (
-    CHANNEL_ATTACH,
-    CHANNEL_DESCRIBE,
-    CHANNEL_GAP,
-    CHANNEL_IN,
-    CHANNEL_READ,
-    CHANNEL_REPLY,
-    CHANNEL_STATUS,
-    CHANNEL_TOPIC,
-)
 from .outgoing import Answers, Statuses
 from .parts import RelayParts
 from .topic_posts import TopicPosts
@@ -29,15 +20,15 @@ Does = OneByOne | Arrivals | Statuses | TopicPosts
 def handlers(parts: RelayParts, accounts: Accounts) -> Mapping[str, Does]:
     answers, replies = Answers(parts), TopicReplies(parts)
     return {
-        CHANNEL_IN: Arrivals(parts),
-        CHANNEL_STATUS: Statuses(parts),
+        kinds.CHANNEL_IN: Arrivals(parts),
+        kinds.CHANNEL_STATUS: Statuses(parts),
         CHANNEL_SEND: OneByOne(answers.send, answers.buried),
         CHANNEL_EDIT: OneByOne(answers.edit),
         CHANNEL_DELETE: OneByOne(answers.delete),
-        CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
-        CHANNEL_READ: OneByOne(answers.mark_read),
-        CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job), lambda job, reason: give_up_gap(parts, job)),
-        CHANNEL_REPLY: OneByOne(replies.send),
-        CHANNEL_ATTACH: OneByOne(accounts.attach),
-        CHANNEL_TOPIC: TopicPosts(parts),
+        kinds.CHANNEL_DESCRIBE: OneByOne(lambda job: describe_chat(parts, job)),
+        kinds.CHANNEL_READ: OneByOne(answers.mark_read),
+        kinds.CHANNEL_GAP: OneByOne(lambda job: fill_gap(parts, job), lambda job, reason: give_up_gap(parts, job)),
+        kinds.CHANNEL_REPLY: OneByOne(replies.send),
+        kinds.CHANNEL_ATTACH: OneByOne(accounts.attach),
+        kinds.CHANNEL_TOPIC: TopicPosts(parts),
     }

@@ -62,9 +62,18 @@ class PlainRule(Rule):
 
 
 class Application(Flask):
+    """One without routes. Its errors are those of the API, and its requests are described in the journal."""
+
     request_class = PlainRequest
     url_rule_class = PlainRule
     session_interface = NoSession()
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, static_folder=None)
+        self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
+        self.url_map.strict_slashes = False
+        errors.register(self)
+        self.after_request(inbound.describe)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Whatever name we were called by. Flask's way spells it out by tables that take a quarter of a megabyte."""
@@ -85,13 +94,3 @@ class Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Nothing here is a coroutine."""
         return func
-
-
-def application(name: str) -> Application:
-    """One without routes. Its errors are those of the API, and its requests are described in the journal."""
-    app = Application(name, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # one more, so that a chunked body may end at the limit
-    app.url_map.strict_slashes = False
-    errors.register(app)
-    app.after_request(inbound.describe)
-    return app

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, request
 
-from ..traffic import shape
 from ..traffic.record import Cause, caused_by
 from .door import Door, Reply
 from .hooks import read_body
@@ -45,7 +44,6 @@ def blueprint(door: Door, oauth: OAuthReturn, secret: str, show: Callable[[Reply
         if body is None:
             return show(Reply(413))
         query = urlencode([pair for pair in request.args.items(multi=True) if pair[0] != "secret"]).encode()
-        found.request_shape = shape.of_query(query) + shape.of_body(body)
         return show(door.receive(body, query, found.trace_id, found, is_known=True))
 
     return b24

@@ -30,6 +30,7 @@ from ..intake import Intake, chats_of, confirm_job
 from ..metrics import Metrics
 from ..model import JournalEntry
 from ..staff.texts import Language, language_of
+from ..traffic import shape
 from ..traffic.record import Outcome
 from ..values import dataclass
 from .inbound import Note
@@ -106,6 +107,7 @@ class Door:
         has to be the right one all the same.
         """
         started = time.perf_counter()
+        note.request_shape = shape.of_query(query) + shape.of_body(body)
         try:
             return self._receive(body, query, trace_id, note, is_known)
         except StorageError as error:

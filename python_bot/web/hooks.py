@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from ..traffic import shape
 from ..traffic.record import Cause, caused_by
 from .access import client_address
 from .connectors import ConnectorSettings
@@ -56,7 +55,6 @@ def _received(door: Door) -> Reply:
     if body is None:
         return Reply(413)
     found = note()
-    found.request_shape = shape.of_query(request.query_string) + shape.of_body(body)
     return door.receive(body, request.query_string, found.trace_id, found)
 
 

@@ -14,13 +14,13 @@ import pytest
 from flask import Response, url_for
 
 from python_bot import gunicorn_conf, serving
-from python_bot.web.application import application
+from python_bot.web.application import Application
 from python_bot.web.first_visit import AtFirstVisit
 
 
 @pytest.fixture
 def app() -> Any:
-    app = application(__name__)
+    app = Application(__name__)
 
     @app.get("/dialogs/<int:chat_id>")
     def dialog(chat_id: int) -> Response:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from python_bot.web import hooks
-from python_bot.web.application import application
+from python_bot.web.application import Application
 from python_bot.web.door import MAX_BODY_BYTES, OK, Reply
 from python_bot.web.event_shortcut import EventShortcut
 from python_bot.web.inbound import Note, note_of
@@ -29,7 +29,7 @@ class Server:
         self.asked: list[tuple[bytes, bytes]] = []
         self.says = says
         self.passed = 0
-        app = application(__name__)
+        app = Application(__name__)
         unused: Any = None
         app.register_blueprint(hooks.blueprint(self, unused, self, self._show))  # type: ignore[arg-type]  # only what is called
 
@@ -41,6 +41,7 @@ class Server:
 
     def receive(self, body: bytes, query: bytes, trace_id: str, note: Note) -> Reply:
         self.asked.append((body, query))
+        note.request_shape = "as the door saw it"
         if isinstance(self.says, Exception):
             raise self.says
         return self.says

@@ -204,3 +204,19 @@ def test_while_much_is_written_they_stay(filled: Filled, calm: tuple[Calm, Index
     writer.join()
     assert scattered > 8
     until(lambda: not filled.index.is_scattered())
+
+
+def test_who_waits_for_the_index_waits_for_one_step(
+    filled: Filled, calm: tuple[Calm, Indexer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tidying would go on for a minute."""
+    monkeypatch.setattr(indexer, "LAG_S", 60.0)
+    monkeypatch.setattr(filled.index, "is_scattered", lambda: True)
+    steps: list[float] = []
+    monkeypatch.setattr(filled.index, "merge", lambda: steps.append(time.monotonic()) or True)
+    tidying = threading.Thread(target=calm[1]._merge_in_calm, args=(0,), daemon=True)
+    tidying.start()
+    until(lambda: len(steps) > 3)
+    filled.index.freshness.wait(1, 0.0)
+    tidying.join(10)
+    assert not tidying.is_alive()
